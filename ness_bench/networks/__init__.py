@@ -1,0 +1,1 @@
+"""PyTorch modules, and what they cost to run."""

@@ -1,0 +1,187 @@
+"""The cell space of NAS-Bench-201 (Dong & Yang, ICLR 2020), also NATS-Bench's topology space.
+
+A cell is a directed acyclic graph of 4 nodes. Node 0 is the cell's input, node 3 its output, and each
+node is the sum of its incoming edges; each of the 6 edges carries one of 5 operations. An architecture
+is the tuple of its 6 operation indices, in the order of `EDGES`.
+
+Three notions of "the same network" are told apart:
+
+- the **string** (15,625 of them);
+- the published **isomorphism** rule (6,466 classes), which treats a sum with a zero term as different
+  from the sum without it;
+- the **functional** class (4,930), ours: edges on no input-to-output path are pruned, zero terms are
+  dropped and sums that skip connections pass on are flattened. Members of one class compute the same
+  function with the same parameters, so one training serves them all.
+"""
+
+import itertools
+import random
+import re
+from functools import lru_cache
+
+from ness_bench.errors import NessBenchError, nearest
+
+Architecture = tuple[int, ...]
+"""Operation indices, one an edge in the order of `EDGES`."""
+
+OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+NONE, SKIP, CONV_1X1, CONV_3X3, POOL = range(5)
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""(source node, target node) of each edge, in the order of the architecture string."""
+
+RESNET: Architecture = (CONV_3X3, NONE, CONV_3X3, SKIP, NONE, SKIP)
+"""The cell that is a residual block: the published comparison point."""
+
+_EXAMPLE = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
+
+
+def to_string(architecture: Architecture) -> str:
+    """The published string, such as ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|…|``."""
+    nodes: dict[int, list[str]] = {1: [], 2: [], 3: []}
+    for operation, (source, target) in zip(architecture, EDGES, strict=True):
+        nodes[target].append(f"{OPERATIONS[operation]}~{source}")
+    return "+".join(f"|{'|'.join(edges)}|" for edges in nodes.values())
+
+
+def parse(string: str) -> Architecture:
+    """The architecture that a published string names.
+
+    Raises:
+        NessBenchError: the string is malformed; the message names the first edge at fault.
+    """
+    nodes = string.strip().split("+")
+    if len(nodes) != 3:
+        raise NessBenchError(
+            f'architecture "{string}" has {len(nodes)} nodes joined by "+", but a cell has 3; write it like "{_EXAMPLE}"'
+        )
+    operations = []
+    for target, node in enumerate(nodes, start=1):
+        edges = re.fullmatch(r"\|(.*)\|", node)
+        parts = edges[1].split("|") if edges else []
+        if len(parts) != target:
+            raise NessBenchError(
+                f'architecture "{string}": node {target} reads "{node}", but needs {target} edge(s) '
+                f'between "|" bars; write it like "{_EXAMPLE}"'
+            )
+        for source, part in enumerate(parts):
+            name, _, origin = part.partition("~")
+            if origin != str(source):
+                raise NessBenchError(
+                    f'architecture "{string}": edge {target}<-{source} reads "{part}", but must end in "~{source}"'
+                )
+            if name not in OPERATIONS:
+                raise NessBenchError(
+                    f'architecture "{string}": edge {target}<-{source} has the unknown operation "{name}"; '
+                    f"allowed: {', '.join(OPERATIONS)}{nearest(name, list(OPERATIONS))}"
+                )
+            operations.append(OPERATIONS.index(name))
+    return tuple(operations)
+
+
+@lru_cache(maxsize=1)
+def architectures() -> tuple[Architecture, ...]:
+    """All 15,625 architectures in the published index order.
+
+    The order is that of the NAS-Bench-201 files: the Cartesian product of operations, shuffled by
+    Python's generator with seed 88 (as in the authors' `AutoDL-Projects`).
+    """
+    order = list(itertools.product(range(len(OPERATIONS)), repeat=len(EDGES)))
+    random.Random(88).shuffle(order)
+    return tuple(order)
+
+
+@lru_cache(maxsize=1)
+def _indices() -> dict[Architecture, int]:
+    return {architecture: index for index, architecture in enumerate(architectures())}
+
+
+def index(architecture: Architecture) -> int:
+    """The published index (0..15,624) of an architecture."""
+    return _indices()[architecture]
+
+
+def neighbours(architecture: Architecture) -> list[Architecture]:
+    """The 24 architectures that differ in the operation of exactly one edge."""
+    return [
+        (*architecture[:edge], operation, *architecture[edge + 1 :])
+        for edge, current in enumerate(architecture)
+        for operation in range(len(OPERATIONS))
+        if operation != current
+    ]
+
+
+def prune(architecture: Architecture) -> Architecture:
+    """The same function with `none` on every edge that lies on no path from input to output."""
+    fed, used = {0}, {3}
+    for operation, (source, target) in zip(architecture, EDGES, strict=True):  # sorted by target
+        if operation != NONE and source in fed:
+            fed.add(target)
+    for source in (2, 1, 0):
+        for operation, edge in zip(architecture, EDGES, strict=True):
+            if operation != NONE and edge[0] == source and edge[1] in used:
+                used.add(source)
+    return tuple(
+        operation if source in fed and target in used else NONE
+        for operation, (source, target) in zip(architecture, EDGES, strict=True)
+    )
+
+
+def isomorphism_string(architecture: Architecture) -> str:
+    """The published unique string: equal for architectures that NAS-Bench-201 counts as isomorphic.
+
+    This is `Structure.to_unique_str(consider_zero=True)` of the official API: skip connections pass
+    their input's expression on, and a zero (`#`) stays a term of the sum that it is added to.
+    """
+    nodes = {0: "0"}
+    operations = iter(architecture)
+    for target in (1, 2, 3):
+        terms = []
+        for source in range(target):
+            operation = next(operations)
+            if operation == NONE or nodes[source] == "#":
+                terms.append("#")
+            elif operation == SKIP:
+                terms.append(nodes[source])
+            else:
+                terms.append(f"({nodes[source]})@{OPERATIONS[operation]}")
+        nodes[target] = "+".join(sorted(terms))
+    return nodes[3]
+
+
+def functional_string(architecture: Architecture) -> str:
+    """An expression of the cell's function: equal within a functional class, empty for a dead cell.
+
+    Terms are flattened through skip connections, zero terms are dropped and the rest is sorted, so
+    what stays is the multiset of paths. Source: ours.
+    """
+    nodes: dict[int, list[str]] = {0: ["0"], 1: [], 2: [], 3: []}
+    for operation, (source, target) in zip(architecture, EDGES, strict=True):
+        terms = nodes[source]  # complete: edges are sorted by target
+        if operation == NONE or not terms:
+            continue
+        if operation == SKIP:
+            nodes[target] = sorted(nodes[target] + terms)
+        else:
+            nodes[target] = sorted([*nodes[target], f"({'+'.join(terms)})@{OPERATIONS[operation]}"])
+    return "+".join(nodes[3])
+
+
+@lru_cache(maxsize=1)
+def functional_classes() -> dict[Architecture, Architecture]:
+    """Every architecture's canonical one: the least tuple that computes the same function.
+
+    The least tuple is always pruned, since `none` is operation 0. There are 4,930 distinct values,
+    one of them, `(0, 0, 0, 0, 0, 0)`, the dead class of 341 strings.
+    """
+    first: dict[str, Architecture] = {}
+    strings = {}
+    for architecture in sorted(architectures()):
+        strings[architecture] = functional_string(architecture)
+        first.setdefault(strings[architecture], architecture)
+    return {architecture: first[string] for architecture, string in strings.items()}
+
+
+def canonical(architecture: Architecture) -> Architecture:
+    """The representative of an architecture's functional class."""
+    return functional_classes()[architecture]

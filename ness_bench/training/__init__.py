@@ -1,0 +1,1 @@
+"""Training: stand-alone members, supernets."""
