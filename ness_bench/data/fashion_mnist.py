@@ -70,7 +70,8 @@ def shrink(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """28×28 images [examples, 28, 28, 1] padded with zeros to 32×32 and mean-pooled to 8×8."""
     padded = np.pad(pixels, ((0, 0), (2, 2), (2, 2), (0, 0)))
     pooled = padded.reshape(len(padded), 8, 4, 8, 4, 1).mean((2, 4))
-    return np.rint(pooled).astype(np.uint8)
+    shrunk: npt.NDArray[np.uint8] = np.rint(pooled).astype(np.uint8)
+    return shrunk
 
 
 def from_idx(folder: Path) -> DataSet:
@@ -78,8 +79,8 @@ def from_idx(folder: Path) -> DataSet:
     train, test = _read_split(folder, "train"), _read_split(folder, "t10k")
     order = np.random.default_rng(0).permutation(len(train))
     picks = np.split(order[: TRAIN_EXAMPLES + VAL_EXAMPLES], [TRAIN_EXAMPLES])
-    splits = [LabelledImages(shrink(train.pixels[pick]), train.labels[pick]) for pick in picks]
-    return DataSet("fashion", CLASS_NAMES, *splits, LabelledImages(shrink(test.pixels), test.labels))
+    drawn = [LabelledImages(shrink(train.pixels[pick]), train.labels[pick]) for pick in picks]
+    return DataSet("fashion", CLASS_NAMES, drawn[0], drawn[1], LabelledImages(shrink(test.pixels), test.labels))
 
 
 _SHIPPED = files("ness_bench.data") / "fashion_mnist_subset" / "subset.npz"
@@ -88,8 +89,8 @@ _SHIPPED = files("ness_bench.data") / "fashion_mnist_subset" / "subset.npz"
 def load() -> DataSet:
     """The shipped subset: equal to `from_idx` of the official files."""
     with as_file(_SHIPPED) as path, np.load(path, allow_pickle=False) as arrays:
-        splits = [
+        train, val, test = (
             LabelledImages(arrays[f"{split}_pixels"], arrays[f"{split}_labels"].astype(np.int64))
             for split in ("train", "val", "test")
-        ]
-    return DataSet("fashion", CLASS_NAMES, *splits)
+        )
+    return DataSet("fashion", CLASS_NAMES, train, val, test)

@@ -21,6 +21,10 @@ class LabelledImages:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, examples: int) -> "LabelledImages":
+        """The split cut to its first examples."""
+        return LabelledImages(self.pixels[:examples], self.labels[:examples])
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -43,4 +47,5 @@ class DataSet:
         """
         train = self.train.pixels.astype(np.float64)
         mean, std = train.mean((0, 1, 2)), train.std((0, 1, 2))
-        return ((pixels - mean) / std).astype(np.float32)
+        normalised: npt.NDArray[np.float32] = ((pixels - mean) / std).astype(np.float32)
+        return normalised

@@ -3,6 +3,9 @@
 Images are float32 [examples, channels, height, width]; the network returns logits [examples, classes].
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,13 +15,18 @@ from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, EDGES, NONE, POO
 
 KERNEL = {CONV_1X1: 1, CONV_3X3: 3}
 
+Normalisation = Callable[[int], nn.Module]
+"""Makes the normalisation of a number of channels."""
+
 
 class ReLUConvBN(nn.Sequential):
     """ReLU, convolution without bias, batch normalisation: the order of the published operations."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, normalisation: Normalisation = nn.BatchNorm2d
+    ) -> None:
         convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        super().__init__(nn.ReLU(), convolution, nn.BatchNorm2d(outputs))
+        super().__init__(nn.ReLU(), convolution, normalisation(outputs))
 
 
 def average_pool_3x3(x: Tensor) -> Tensor:
@@ -26,8 +34,28 @@ def average_pool_3x3(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
 
 
+def run_cell(architecture: Architecture, x: Tensor, convolve: Callable[[int, int, Tensor], Tensor]) -> Tensor:
+    """The output of a cell of a pruned architecture; a dead cell returns zeros.
+
+    Args:
+        convolve: maps an edge, its operation and its input to the output of its convolution.
+    """
+    nodes: dict[int, Tensor] = {0: x}
+    for edge, (operation, (source, target)) in enumerate(zip(architecture, EDGES, strict=True)):
+        if operation == NONE:
+            continue
+        if operation == SKIP:
+            output = nodes[source]
+        elif operation == POOL:
+            output = average_pool_3x3(nodes[source])
+        else:
+            output = convolve(edge, operation, nodes[source])
+        nodes[target] = nodes[target] + output if target in nodes else output
+    return nodes[3] if 3 in nodes else torch.zeros_like(x)
+
+
 class Cell(nn.Module):
-    """One cell of a pruned architecture; a dead cell returns zeros."""
+    """One cell of an architecture, which is pruned."""
 
     def __init__(self, architecture: Architecture, channels: int) -> None:
         super().__init__()
@@ -40,30 +68,21 @@ class Cell(nn.Module):
             }
         )
 
-    def _edge(self, edge: int, operation: int, x: Tensor) -> Tensor:
-        if operation == SKIP:
-            return x
-        if operation == POOL:
-            return average_pool_3x3(x)
+    def _convolve(self, edge: int, operation: int, x: Tensor) -> Tensor:
         output: Tensor = self.convolutions[str(edge)](x)
         return output
 
     def forward(self, x: Tensor) -> Tensor:
-        nodes: dict[int, Tensor] = {0: x}
-        for edge, (operation, (source, target)) in enumerate(zip(self.architecture, EDGES, strict=True)):
-            if operation != NONE:
-                output = self._edge(edge, operation, nodes[source])
-                nodes[target] = nodes[target] + output if target in nodes else output
-        return nodes[3] if 3 in nodes else torch.zeros_like(x)
+        return run_cell(self.architecture, x, self._convolve)
 
 
 class ResidualReduction(nn.Module):
     """The residual block of stride 2 between stages; its shortcut is a 2×2 average pool and a 1×1 convolution."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, normalisation: Normalisation = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.reduce = ReLUConvBN(inputs, outputs, 3, stride=2)
-        self.refine = ReLUConvBN(outputs, outputs, 3)
+        self.reduce = ReLUConvBN(inputs, outputs, 3, 2, normalisation)
+        self.refine = ReLUConvBN(outputs, outputs, 3, 1, normalisation)
         self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,30 +91,48 @@ class ResidualReduction(nn.Module):
         return output
 
 
-class Network(nn.Module):
-    """Stem, stages of one repeated cell, classifier.
+class SkeletonNetwork(nn.Module):
+    """The modules that every network of a skeleton has: stem, stages of one repeated cell, classifier.
 
     Args:
-        architecture: the cell, the same in every position.
         skeleton: widths, depth, input channels and classes.
+        cell: makes a cell of a number of channels.
+        normalisation: of the stem, the residual blocks and the classifier's input.
     """
 
-    def __init__(self, architecture: Architecture, skeleton: Skeleton) -> None:
+    def __init__(
+        self, skeleton: Skeleton, cell: Callable[[int], nn.Module], normalisation: Normalisation = nn.BatchNorm2d
+    ) -> None:
         super().__init__()
         width, _ = skeleton.stages[0]
         self.stem = nn.Sequential(
-            nn.Conv2d(skeleton.input_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+            nn.Conv2d(skeleton.input_channels, width, 3, padding=1, bias=False), normalisation(width)
         )
         body: list[nn.Module] = []
         for stage, (width, _) in enumerate(skeleton.stages):
             if stage > 0:
-                body.append(ResidualReduction(width // 2, width))
-            body += [Cell(architecture, width) for _ in range(skeleton.cells)]
+                body.append(ResidualReduction(width // 2, width, normalisation))
+            body += [cell(width) for _ in range(skeleton.cells)]
         self.body = nn.Sequential(*body)
-        self.head = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU())
+        self.head = nn.Sequential(normalisation(width), nn.ReLU())
         self.classifier = nn.Linear(width, skeleton.classes)
 
-    def forward(self, images: Tensor) -> Tensor:
-        features = self.head(self.body(self.stem(images)))
-        logits: Tensor = self.classifier(features.mean((2, 3)))
+    def classify(self, x: Tensor) -> Tensor:
+        """Logits [examples, classes] of what the body returns."""
+        logits: Tensor = self.classifier(self.head(x).mean((2, 3)))
         return logits
+
+
+class Network(SkeletonNetwork):
+    """A network of one architecture.
+
+    Args:
+        architecture: the cell, the same in every position.
+        skeleton: what the cells are placed in.
+    """
+
+    def __init__(self, architecture: Architecture, skeleton: Skeleton) -> None:
+        super().__init__(skeleton, partial(Cell, architecture))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classify(self.body(self.stem(images)))

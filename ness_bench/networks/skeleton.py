@@ -6,8 +6,9 @@ convolutions, 2 operations an element for batch normalisation, 1 for ReLU, 9 for
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, POOL, Architecture, prune
+from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, EDGES, OPERATIONS, POOL, Architecture, prune
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def edge_flops(operation: int, channels: int, size: int) -> int:
     return 9 * elements if operation == POOL else 0
 
 
+@lru_cache
 def fixed_flops(skeleton: Skeleton) -> int:
     """Forward FLOPs for one image of all that is not a cell."""
     width, size = skeleton.stages[0]
@@ -60,16 +62,24 @@ def fixed_flops(skeleton: Skeleton) -> int:
     return total + 4 * width * size**2 + width * skeleton.classes + skeleton.classes
 
 
-def cell_flops(architecture: Architecture, skeleton: Skeleton) -> int:
-    """Forward FLOPs for one image of all cells, edges on no input-to-output path left out."""
-    return skeleton.cells * sum(
-        edge_flops(operation, width, size) for width, size in skeleton.stages for operation in prune(architecture)
+@lru_cache
+def operation_flops(skeleton: Skeleton) -> tuple[int, ...]:
+    """Forward FLOPs for one image of each operation on one edge of all cells."""
+    return tuple(
+        skeleton.cells * sum(edge_flops(operation, width, size) for width, size in skeleton.stages)
+        for operation in range(len(OPERATIONS))
     )
 
 
 def flops(architecture: Architecture, skeleton: Skeleton) -> int:
-    """Forward FLOPs for one image of the pruned network."""
-    return fixed_flops(skeleton) + cell_flops(architecture, skeleton)
+    """Forward FLOPs for one image of the network, edges on no input-to-output path left out."""
+    of = operation_flops(skeleton)
+    return fixed_flops(skeleton) + sum(of[operation] for operation in prune(architecture))
+
+
+def mixed_flops(skeleton: Skeleton) -> int:
+    """Forward FLOPs for one image of a network in which every edge computes all operations."""
+    return fixed_flops(skeleton) + len(EDGES) * sum(operation_flops(skeleton))
 
 
 def parameters(architecture: Architecture, skeleton: Skeleton) -> int:

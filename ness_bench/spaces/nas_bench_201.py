@@ -17,7 +17,7 @@ Three notions of "the same network" are told apart:
 import itertools
 import random
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from ness_bench.errors import NessBenchError, nearest
 
@@ -53,7 +53,7 @@ def parse(string: str) -> Architecture:
     nodes = string.strip().split("+")
     if len(nodes) != 3:
         raise NessBenchError(
-            f'architecture "{string}" has {len(nodes)} nodes joined by "+", but a cell has 3; write it like "{_EXAMPLE}"'
+            f'architecture "{string}" has {len(nodes)} nodes joined by "+", but needs 3; write it like "{_EXAMPLE}"'
         )
     operations = []
     for target, node in enumerate(nodes, start=1):
@@ -111,6 +111,7 @@ def neighbours(architecture: Architecture) -> list[Architecture]:
     ]
 
 
+@cache
 def prune(architecture: Architecture) -> Architecture:
     """The same function with `none` on every edge that lies on no path from input to output."""
     fed, used = {0}, {3}

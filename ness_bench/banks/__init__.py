@@ -1,0 +1,1 @@
+"""Prediction banks: the stored class probabilities of trained networks, from which any ensemble is scored."""

@@ -1,0 +1,239 @@
+"""A prediction bank on disk, opened for reading.
+
+A bank is a folder:
+
+    bank.json              schema, data set, skeleton, recipe, SHA-256 of every other file
+    members.parquet        a row a member: architecture, seed, cost, validation curve
+    val.npy, test.npy      codes, uint8 [members, examples, classes]; see `codec`
+    val_labels.npy, test_labels.npy
+    supernets/              weights and inherited-weight predictions; see `supernets`
+
+The prediction files are memory-mapped: opening costs milliseconds, and a lookup reads only its members.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ness_bench.banks import codec, supernets
+from ness_bench.banks.supernets import StoredSupernet
+from ness_bench.errors import NessBenchError
+from ness_bench.files import digest
+from ness_bench.networks.skeleton import Skeleton
+from ness_bench.spaces import nas_bench_201
+from ness_bench.spaces.nas_bench_201 import Architecture
+from ness_bench.spaces.space import Space
+from ness_bench.training.recipe import Recipe
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What every member predicts on one split.
+
+    Attributes:
+        codes: uint8 [members, examples, classes].
+        labels: int64 [examples].
+    """
+
+    codes: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+    def probabilities(self, rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """The class probabilities of the members at `rows`, float32 [rows, examples, classes]."""
+        return codec.decode(self.codes[np.asarray(rows)])
+
+
+@dataclass(frozen=True)
+class MemberTable:
+    """Which network each row of the predictions belongs to, and what it cost.
+
+    Attributes:
+        architectures: canonical architectures [members].
+        seeds: int [members]; of one architecture they are 0, 1, 2, …
+        parameters: int [members], trainable parameters.
+        flops: int [members], forward FLOPs for one image.
+        cpu_seconds: float [members], measured where the bank was built.
+        curves: float32 [members, epochs], validation accuracy after each epoch.
+    """
+
+    architectures: tuple[Architecture, ...]
+    seeds: npt.NDArray[np.int64]
+    parameters: npt.NDArray[np.int64]
+    flops: npt.NDArray[np.int64]
+    cpu_seconds: npt.NDArray[np.float64]
+    curves: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.architectures)
+
+    @cached_property
+    def _rows(self) -> dict[tuple[Architecture, int], int]:
+        keys = zip(self.architectures, self.seeds.tolist(), strict=True)
+        return {key: row for row, key in enumerate(keys)}
+
+    def row(self, architecture: Architecture, seed: int) -> int:
+        """The row of a member; the architecture may be any of its functional class.
+
+        Raises:
+            NessBenchError: the bank does not hold the member.
+        """
+        canonical = nas_bench_201.canonical(architecture)
+        if (canonical, seed) not in self._rows:
+            held = self.seeds_of(canonical)
+            raise NessBenchError(
+                f"the bank holds no training of {nas_bench_201.to_string(architecture)} with seed {seed}; "
+                + (f"it holds seeds 0 to {held - 1} of it" if held else "it does not cover this architecture")
+            )
+        return self._rows[canonical, seed]
+
+    def seeds_of(self, architecture: Architecture) -> int:
+        """How many seeds the bank holds of an architecture; 0 where it does not cover it."""
+        canonical = nas_bench_201.canonical(architecture)
+        return sum((canonical, seed) in self._rows for seed in range(int(self.seeds.max()) + 1))
+
+
+@dataclass(frozen=True)
+class Bank:
+    """An opened bank.
+
+    Attributes:
+        folder: where it lies.
+        manifest: the content of `bank.json`.
+        members: what each row is.
+        val: predictions on the validation split.
+        test: predictions on the test split; only the harness may look.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    members: MemberTable
+    val: Predictions
+    test: Predictions
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["name"])
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return Skeleton(**self.manifest["skeleton"])
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(**self.manifest["recipe"])
+
+    @property
+    def train_examples(self) -> int:
+        return int(self.manifest["train_examples"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `bank.json`, which holds the digests of all other files."""
+        return digest(self.folder / "bank.json")
+
+    @cached_property
+    def space(self) -> Space:
+        """The part of the search space that the bank covers."""
+        return Space.whole().restrict(set(self.members.architectures))
+
+    @cached_property
+    def supernets(self) -> tuple[StoredSupernet, ...]:
+        """The stored supernets, ordered by kind, length and seed."""
+        stored = [supernets.read(path) for path in (self.folder / "supernets").glob("*.npz")]
+        return tuple(sorted(stored, key=lambda supernet: (supernet.kind, supernet.epochs, supernet.seed)))
+
+
+def check_digests(folder: Path, manifest: dict[str, Any]) -> None:
+    """Compare every file of a bank with its digest.
+
+    Raises:
+        NessBenchError: a file is missing or differs; the message names it.
+    """
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise NessBenchError(f"bank {folder}: {name} is missing; restore it or build the bank again")
+        found = digest(path)
+        if found != expected:
+            raise NessBenchError(
+                f"bank {folder}: {name} is corrupt or truncated: its SHA-256 digest is {found[:12]}… but bank.json "
+                f"says {expected[:12]}…; restore the file or build the bank again"
+            )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The content of `bank.json`.
+
+    Raises:
+        NessBenchError: there is no bank, or it is of another schema.
+    """
+    path = folder / "bank.json"
+    if not path.is_file():
+        raise NessBenchError(f"{folder} holds no bank: {path.name} is missing; `ness-bench bank build` makes one")
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+        schema = manifest["schema"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
+        raise NessBenchError(f"{path} is corrupt: it is no bank's description; restore it") from None
+    if schema != SCHEMA:
+        raise NessBenchError(
+            f"bank {folder} has schema {schema}, this version of ness_bench reads schema {SCHEMA}; "
+            f"{'upgrade ness_bench' if schema > SCHEMA else 'build the bank again'}"
+        )
+    return manifest
+
+
+def open_bank(folder: Path) -> Bank:
+    """Open a bank: digests are checked, predictions memory-mapped.
+
+    Raises:
+        NessBenchError: no bank, another schema, or a file that is missing or differs from its digest.
+    """
+    manifest = read_manifest(folder)
+    check_digests(folder, manifest)
+
+    def predictions(split: str) -> Predictions:
+        codes = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
+        return Predictions(codes, np.load(folder / f"{split}_labels.npy", allow_pickle=False))
+
+    return Bank(folder, manifest, read_members(folder / "members.parquet"), predictions("val"), predictions("test"))
+
+
+def read_members(path: Path) -> MemberTable:
+    """The table of members in `members.parquet`."""
+    from pyarrow import parquet
+
+    columns = parquet.read_table(path).to_pydict()
+    return MemberTable(
+        tuple(nas_bench_201.parse(string) for string in columns["architecture"]),
+        np.array(columns["seed"], np.int64),
+        np.array(columns["parameters"], np.int64),
+        np.array(columns["flops"], np.int64),
+        np.array(columns["cpu_seconds"], np.float64),
+        np.array(columns["curve"], np.float32),
+    )
+
+
+def write_members(path: Path, members: MemberTable) -> None:
+    """Write `members.parquet`."""
+    import pyarrow
+    from pyarrow import parquet
+
+    table = pyarrow.table(
+        {
+            "architecture": [nas_bench_201.to_string(a) for a in members.architectures],
+            "seed": members.seeds,
+            "parameters": members.parameters,
+            "flops": members.flops,
+            "cpu_seconds": members.cpu_seconds,
+            "curve": list(members.curves),
+        }
+    )
+    parquet.write_table(table, path, compression="zstd")

@@ -1,0 +1,1 @@
+"""Where jobs run. One function, `map`: jobs in, results as they complete."""

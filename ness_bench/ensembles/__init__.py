@@ -1,0 +1,1 @@
+"""What an ensemble is worth and how to pick its members: pure functions on stored class probabilities."""

@@ -1,0 +1,45 @@
+"""A deep ensemble (Lakshminarayanan et al., NeurIPS 2017) of the best of K random architectures.
+
+One architecture is found by random search; the ensemble is n independent trainings of it. This is
+DeepEns(RS) of Zaidi et al. (NeurIPS 2021). K is what the budget pays for, n − 1 further trainings of the
+best kept back.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ness_bench.ensembles.selection import top_n
+from ness_bench.methods.method import register
+from ness_bench.methods.random_pool import random_architectures
+from ness_bench.tasks.budget import BudgetExhausted
+from ness_bench.tasks.task import Ensemble, Member, Task, true_class
+
+
+@register("deep-ensemble")
+@dataclass(frozen=True)
+class DeepEnsemble:
+    """n seeds of the best of K random networks.
+
+    Networks that the task cannot train with n seeds are passed over: on a bank, those of fewer seeds.
+    """
+
+    def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
+        best: Member | None = None
+        further = task.ensemble_size - 1
+        for architecture in random_architectures(task, rng):
+            if task.seeds(architecture) < task.ensemble_size:
+                continue
+            price = task.training_cost(architecture)
+            dearest = max(price, task.training_cost(best.architecture)) if best else price
+            if not task.budget.affords(price + further * dearest):
+                break
+            member = task.train(architecture)
+            pool = [best, member] if best else [member]
+            best = pool[top_n(true_class(pool, task.val_labels), 1)[0]]
+        if best is None:
+            raise BudgetExhausted(
+                f"a budget of {task.budget.total:g} TE does not pay for {task.ensemble_size} trainings of the first "
+                "network drawn; give a larger budget"
+            )
+        return Ensemble.uniform([best] + [task.train(best.architecture) for _ in range(further)])

@@ -1,0 +1,119 @@
+"""NESS's pipeline (Shu, Chen, Dai & Low, arXiv 2109.02533), shared by its two samplers.
+
+1. A supernet is trained, each step on one uniformly drawn architecture.
+2. A posterior q_α(A) over architectures is inferred from the validation split with inherited weights.
+3. A sampler draws T ensembles of n architectures.
+4. The ensemble whose inherited-weight predictions have the lowest validation NLL is chosen.
+5. Its n members are trained from scratch.
+
+All five are paid from the budget; drawing is free.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ness_bench.errors import NessBenchError
+from ness_bench.sampling.inference import score_function
+from ness_bench.sampling.posterior import Posterior
+from ness_bench.spaces.nas_bench_201 import Architecture
+from ness_bench.tasks.budget import BudgetExhausted
+from ness_bench.tasks.task import Ensemble, Member, Supernet, Task
+
+Draw = Callable[[Posterior, int, np.random.Generator, int], npt.NDArray[np.int64]]
+"""A sampler: (posterior, n, rng, T) to T ensembles of n members, indices into the support, [T, n]."""
+
+
+@dataclass(frozen=True)
+class Ness:
+    """The constants of steps 1, 2 and 4, and the pipeline.
+
+    Attributes:
+        supernet_share: the longest supernet training on offer that takes at most this share of the budget
+            is bought, or the shortest if none is so cheap. Source: ours.
+        temperature: divides the log-likelihood of the validation split, a sum over its examples. The
+            paper does not give it. Source: ours.
+        epochs: passes over the validation split in which α is inferred (20 in an independent port).
+        batch_size: validation examples a step. The noise of the gradient comes mostly from which
+            architectures are drawn, so that many small steps pay best. Source: ours.
+        samples_per_step: architectures drawn a step. Source: ours.
+        draws: T, ensembles drawn before the best is chosen (10 in an independent port).
+    """
+
+    supernet_share: float = 0.25
+    temperature: float = 1.0
+    epochs: int = 20
+    batch_size: int = 20
+    samples_per_step: int = 16
+    draws: int = 10
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise NessBenchError(f"temperature was given as {self.temperature}; it must be positive")
+        if min(self.epochs, self.batch_size, self.draws) < 1 or self.samples_per_step < 2:
+            raise NessBenchError("epochs, batch_size and draws must be at least 1, samples_per_step at least 2")
+
+    def run(self, draw: Draw, task: Task, rng: np.random.Generator) -> Ensemble:
+        """The whole pipeline with one sampler."""
+        supernet = self._buy_supernet(task)
+        posterior = self._infer(supernet, task, rng)
+        drawn = task.space.array[draw(posterior, task.ensemble_size, rng, self.draws)]
+        return train(task, self._select(supernet, task, drawn))
+
+    def _buy_supernet(self, task: Task) -> Supernet:
+        prices = task.supernet_epochs("uniform")
+        affordable = [epochs for epochs, price in prices.items() if price <= self.supernet_share * task.budget.total]
+        return task.supernet("uniform", max(affordable, default=min(prices)))
+
+    def _infer(self, supernet: Supernet, task: Task, rng: np.random.Generator) -> Posterior:
+        def log_likelihood(
+            architectures: npt.NDArray[np.int8], examples: npt.NDArray[np.int64]
+        ) -> npt.NDArray[np.float64]:
+            total: npt.NDArray[np.float64] = np.log(supernet.true_class(architectures, examples)).sum(
+                1, dtype=np.float64
+            )
+            return total
+
+        return score_function(
+            log_likelihood,
+            task.space.array,
+            len(task.val_labels),
+            self.temperature,
+            rng,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            samples_per_step=self.samples_per_step,
+        )
+
+    def _select(self, supernet: Supernet, task: Task, drawn: npt.NDArray[np.int8]) -> list[Architecture]:
+        """Of the drawn ensembles [T, n, edges] that can still be paid, the best with inherited weights."""
+        examples = np.arange(len(task.val_labels))
+        architectures, where = np.unique(drawn.reshape(-1, drawn.shape[-1]), axis=0, return_inverse=True)
+        inherited = supernet.true_class(architectures, examples)[where.reshape(drawn.shape[:2])]  # [T, n, examples]
+        nll = -np.log(inherited.mean(1, dtype=np.float64)).mean(-1)
+        for choice in np.argsort(nll, kind="stable"):
+            members = [tuple(member) for member in drawn[choice].tolist()]
+            if task.budget.affords(sum(task.training_cost(member) for member in members)):
+                return members
+        raise BudgetExhausted(
+            f"none of {len(drawn)} drawn ensembles of {task.ensemble_size} can be trained for the "
+            f"{task.budget.left:.3g} TE that are left of {task.budget.total:g}; give a larger budget"
+        )
+
+
+def train(task: Task, architectures: list[Architecture]) -> Ensemble:
+    """Train an ensemble; an architecture drawn k times is trained with k seeds.
+
+    Where the task has fewer seeds of it, the last one counts for those that are lacking.
+    """
+    weights: dict[tuple[Architecture, int], int] = {}
+    members: dict[tuple[Architecture, int], Member] = {}
+    copies: dict[Architecture, int] = {}
+    for architecture in map(task.space.canonical, architectures):
+        seed = min(copies.get(architecture, 0), task.seeds(architecture) - 1)
+        copies[architecture] = copies.get(architecture, 0) + 1
+        members[architecture, seed] = task.train(architecture, seed)
+        weights[architecture, seed] = weights.get((architecture, seed), 0) + 1
+    return Ensemble(tuple(members.values()), tuple(weights[key] / len(architectures) for key in members))

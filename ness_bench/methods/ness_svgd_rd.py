@@ -1,0 +1,36 @@
+"""NESS with SVGD-RD: ensembles drawn whole, their members pushed apart (Shu et al., arXiv 2109.02533)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ness_bench.methods.method import register
+from ness_bench.methods.ness import Ness
+from ness_bench.sampling.svgd_rd import SVGDRD
+from ness_bench.tasks.task import Ensemble, Task
+
+
+@register("ness-svgd-rd")
+@dataclass(frozen=True)
+class NessSVGDRD(Ness):
+    """NESS; ensembles are drawn by Stein variational gradient descent with regularised diversity.
+
+    Attributes:
+        delta: δ, the weight of diversity; see `sampling.svgd_rd`.
+        sigma: σ, the width of the density around each architecture.
+        steps: of the particles.
+    """
+
+    delta: float = SVGDRD.delta
+    sigma: float = SVGDRD.sigma
+    steps: int = SVGDRD.steps
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._sampler()  # refuses what it cannot work with
+
+    def _sampler(self) -> SVGDRD:
+        return SVGDRD(delta=self.delta, sigma=self.sigma, steps=self.steps)
+
+    def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
+        return self.run(self._sampler().draw, task, rng)

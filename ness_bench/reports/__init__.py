@@ -1,0 +1,1 @@
+"""What a study found: tables and figures, made from its records and nothing else."""

@@ -1,0 +1,6 @@
+"""NESS's core: infer a posterior over architectures, then draw ensembles from it.
+
+NESS (Shu, Chen, Dai & Low, arXiv 2109.02533; UAI 2022 as NESBS) trains a supernet, infers α of the
+`posterior` q_α(A) from the validation likelihood of the weights that A inherits (`inference`), and draws
+ensembles from q_α: members independently (`monte_carlo`), or as particles that hold each other apart (`svgd_rd`).
+"""

@@ -1,0 +1,110 @@
+"""The distribution over architectures that NESS infers and draws from.
+
+    q_α(A) ∝ prod_e softmax(α_e)[A_e]   for A in the support
+
+On the whole space this is a product of one categorical an edge. A support that leaves architectures
+out, such as those that a prediction bank lacks, couples the edges; all is then found by enumeration.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ness_bench.errors import NessBenchError
+from ness_bench.spaces.nas_bench_201 import OPERATIONS
+
+Floats = npt.NDArray[np.float64]
+Architectures = npt.NDArray[np.int8]
+"""Operation indices, [architectures, edges]."""
+
+
+def log_softmax(scores: Floats) -> Floats:
+    """Normalised log-probabilities over the last axis."""
+    shifted: Floats = scores - scores.max(-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return shifted
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """q_α on a support.
+
+    Attributes:
+        logits: α, float64 [edges, operations]. A constant added to a row changes nothing.
+        support: the architectures that can be drawn, int8 [size, edges].
+
+    Raises:
+        NessBenchError: the support is empty, lists an architecture twice, or does not fit the logits' shape.
+    """
+
+    logits: Floats
+    support: Architectures
+
+    def __post_init__(self) -> None:
+        edges, operations = self.logits.shape
+        if len(self.support) == 0 or self.support.shape[1:] != (edges,):
+            raise NessBenchError(
+                f"the support has shape {self.support.shape}; give at least one architecture, a row of {edges} edges"
+            )
+        low, high = self.support.min(), self.support.max()
+        if low < 0 or high >= operations:
+            raise NessBenchError(f"the support holds operations {low} to {high}; allowed: 0 to {operations - 1}")
+        distinct = len(np.unique(np.ravel_multi_index(tuple(self.support.T), (operations,) * edges)))
+        if distinct < len(self.support):
+            raise NessBenchError(
+                f"the support lists {len(self.support)} architectures, of which {distinct} are distinct; list each once"
+            )
+
+    @classmethod
+    def uniform(cls, support: Architectures, operations: int = len(OPERATIONS)) -> "Posterior":
+        """The prior: α = 0, every architecture of the support [size, edges] equally likely."""
+        return cls(np.zeros((support.shape[-1], operations)), support)
+
+    @property
+    def is_factorised(self) -> bool:
+        """Whether the support is the whole space, so that the edges are independent."""
+        edges, operations = self.logits.shape
+        return len(self.support) == int(operations**edges)
+
+    @cached_property
+    def one_hots(self) -> Floats:
+        """The support as vectors with one 1 an edge, [size, edges * operations]."""
+        return np.eye(self.logits.shape[1])[self.support].reshape(len(self.support), -1)
+
+    @cached_property
+    def log_probabilities(self) -> Floats:
+        """log q_α of every architecture in the support, [size], nats."""
+        return log_softmax(self.one_hots @ self.logits.ravel())
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """q_α of every architecture in the support, [size]."""
+        return np.exp(self.log_probabilities)
+
+    @property
+    def entropy(self) -> float:
+        """−E_q[log q], nats."""
+        return -float(self.probabilities @ self.log_probabilities)
+
+    @property
+    def marginals(self) -> Floats:
+        """Probability of each operation on each edge, E_q[onehot(A)], [edges, operations]."""
+        return self.tilted_marginals(np.zeros_like(self.logits))
+
+    def tilted_marginals(self, tilt: Floats) -> Floats:
+        """The marginals that logits α + tilt would give, for many tilts at once.
+
+        Args:
+            tilt: [..., edges, operations].
+
+        Returns:
+            The same shape; sums to 1 over operations.
+        """
+        if self.is_factorised:
+            return np.exp(log_softmax(self.logits + tilt))
+        scores = tilt.reshape(-1, self.logits.size) @ self.one_hots.T + self.log_probabilities
+        weights = np.exp(scores - scores.max(-1, keepdims=True))
+        marginals: Floats = weights @ self.one_hots / weights.sum(-1, keepdims=True)
+        return marginals.reshape(tilt.shape)

@@ -1,0 +1,1 @@
+"""Studies: a plan, its runs, their records, and what the records say."""

@@ -1,0 +1,80 @@
+"""From the records of single runs to means with bootstrap intervals, over complete grids only."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from ness_bench.errors import NessBenchError
+
+AXES = ["method", "size", "budget", "seed"]
+"""Columns of a records frame that tell runs apart: the method's name, the ensemble size, the budget in TE, the
+seed of the repetition."""
+
+CELL = AXES[:-1]
+"""The axes that one mean belongs to."""
+
+
+def bootstrap_interval(
+    values: npt.ArrayLike, seed: int | np.random.Generator = 0, level: float = 0.95, resamples: int = 2000
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean (Efron & Tibshirani, 1993, ch. 13).
+
+    Args:
+        values: float [repetitions]; the interval of a single value is that value twice.
+        seed: of the resampling; the same seed and values give the same interval.
+        level: coverage aimed at.
+        resamples: number of resamples of the repetitions.
+
+    Returns:
+        (low, high), the (1 − level) / 2 and (1 + level) / 2 quantiles of the resampled means.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    draws = np.random.default_rng(seed).integers(len(sample), size=(resamples, len(sample)))
+    low, high = np.quantile(sample[draws].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def summarise(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Mean and 95 % bootstrap interval of each metric for each method, size and budget.
+
+    Args:
+        records: one row a run, with the columns `AXES` and `metrics`.
+        metrics: columns to average over the seeds.
+
+    Returns:
+        One row a (method, size, budget, metric) with the columns mean, low, high and repetitions: methods in the
+        order in which the records first name them, sizes and budgets ascending, metrics as given.
+
+    Raises:
+        NessBenchError: a run of the grid is missing, appears twice or lacks one of the metrics.
+    """
+    _refuse_incomplete(records, metrics)
+    ordered = records.assign(method=pd.Categorical(records["method"], categories=records["method"].unique()))
+    rows = [
+        (*cell, metric, runs[metric].mean(), *bootstrap_interval(runs[metric]), len(runs))
+        for cell, runs in ordered.groupby(CELL, observed=True)
+        for metric in metrics
+    ]
+    return pd.DataFrame(rows, columns=[*CELL, "metric", "mean", "low", "high", "repetitions"])
+
+
+def _refuse_incomplete(records: pd.DataFrame, metrics: Sequence[str]) -> None:
+    """Hold the records against the product of the methods, sizes, budgets and seeds that they name."""
+    grid = pd.MultiIndex.from_product([records[axis].unique() for axis in AXES], names=AXES)
+    runs = pd.MultiIndex.from_frame(records[AXES])
+    unscored = records[list(metrics)].isna().any(axis=1).to_numpy()
+    faults = {
+        "missing": grid.difference(runs, sort=False),
+        "repeated": runs[runs.duplicated()],
+        "unscored": runs[unscored],
+    }
+    for fault, which in faults.items():
+        if len(which):
+            named = [", ".join(f"{axis} {value}" for axis, value in zip(AXES, run, strict=True)) for run in which[:10]]
+            more = f"\n  and {len(which) - 10} more" if len(which) > 10 else ""
+            raise NessBenchError(
+                f"{fault} runs: {len(which)} in a grid of {len(grid)}, so nothing is averaged; run each once, or "
+                "leave out its method, size, budget or seed:\n  " + "\n  ".join(named) + more
+            )

@@ -1,0 +1,145 @@
+"""A study on disk: its plan, one record a run, the environment, and seconds beside them.
+
+    plan.json           the plan as run
+    runs/ID.json        a record a run; content-addressed, whole or absent
+    seconds.csv         real seconds a run: kept apart, since records are the same on every machine
+    environment.json    versions and machine
+
+Stopped anywhere, a study goes on where it was: a run whose record exists is never repeated.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ness_bench.engines.processes import map_processes
+from ness_bench.errors import NessBenchError
+from ness_bench.files import write_atomically
+from ness_bench.studies.plan import Plan, runs
+from ness_bench.studies.run import RunSpec, execute
+from ness_bench.tasks.budget import PURPOSES
+
+
+def _write_json(path: Path, content: Any) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _record_path(folder: Path, spec: RunSpec) -> Path:
+    return folder / "runs" / f"{spec.id}.json"
+
+
+def _claim(folder: Path, plan: Plan) -> None:
+    """Mark a folder as this plan's.
+
+    Raises:
+        NessBenchError: it holds another plan's runs.
+    """
+    path = folder / "plan.json"
+    if path.is_file():
+        if read_plan_of(folder) != plan:
+            raise NessBenchError(
+                f"{folder} holds the runs of another plan (compare {path}); choose another --out, or remove the folder"
+            )
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise NessBenchError(f"{folder} is neither empty nor a study; choose another --out")
+    (folder / "runs").mkdir(parents=True, exist_ok=True)
+    _write_json(path, plan.model_dump())
+
+
+def read_plan_of(folder: Path) -> Plan:
+    """The plan that a study folder was run with.
+
+    Raises:
+        NessBenchError: it is no study.
+    """
+    path = folder / "plan.json"
+    if not path.is_file():
+        raise NessBenchError(f"{folder} holds no study: plan.json is missing; `ness-bench study run` makes one")
+    try:
+        return Plan.model_validate_json(path.read_text())
+    except ValueError as error:
+        raise NessBenchError(f"{path} is no plan that this version reads: {error}") from None
+
+
+def _environment(plan: Plan) -> dict[str, Any]:
+    packages = ("ness_bench", "numpy", "pandas", "scipy", "torch")
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        "bank": plan.bank,
+        **{package: version(package) for package in packages},
+    }
+
+
+def run(
+    plan: Plan, folder: Path, jobs: int, begun: Callable[[int, int], None], done: Callable[[], None]
+) -> Iterable[str]:
+    """Do what of a plan is not done yet.
+
+    Args:
+        plan: what to run.
+        folder: where records go; made if it is not there.
+        jobs: worker processes.
+        begun: called once with (runs of the plan, runs already done).
+        done: called after each run.
+
+    Returns:
+        The errors of failed runs, each once.
+
+    Raises:
+        NessBenchError: the plan is not consistent, or the folder holds another plan's runs.
+    """
+    specs = runs(plan)
+    _claim(folder, plan)
+    _write_json(folder / "environment.json", _environment(plan))
+    open_runs = [spec for spec in specs if not _record_path(folder, spec).is_file()]
+    begun(len(specs), len(specs) - len(open_runs))
+    errors: dict[str, None] = {}
+    with (folder / "seconds.csv").open("a") as seconds_file:
+        for spec, record, seconds in map_processes(execute, open_runs, jobs):
+            if "error" in record:
+                errors[f"{spec.label}, size {spec.size}, budget {spec.budget:g}: {record['error']}"] = None
+            seconds_file.write(f"{spec.id},{seconds:.4f}\n")
+            _write_json(_record_path(folder, spec), record)
+            done()
+    return list(errors)
+
+
+def load_records(folder: Path) -> pd.DataFrame:
+    """A study's records, one row a run: method, size, budget (TE), seed, the test metrics, costs (TE).
+
+    Raises:
+        NessBenchError: runs are missing or failed; they are listed.
+    """
+    plan = read_plan_of(folder)
+    rows: list[dict[str, Any]] = []
+    missing: list[str] = []
+    for spec in runs(plan):
+        path = _record_path(folder, spec)
+        record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {"error": "not run yet"}
+        named = {"method": spec.label, "size": spec.size, "budget": spec.budget, "seed": spec.repetition}
+        if "error" in record:
+            missing.append(
+                f"  {spec.label}, size {spec.size}, budget {spec.budget:g}, seed {spec.repetition}: {record['error']}"
+            )
+            continue
+        cost = record["result"]["cost"]
+        costs = {f"cost_{purpose}": cost[purpose] for purpose in PURPOSES}
+        rows.append({**named, **record["result"]["test"], **costs, "cost": sum(cost.values())})
+    if missing:
+        listed = "\n".join(missing[:10] + ([f"  and {len(missing) - 10} more"] if len(missing) > 10 else []))
+        raise NessBenchError(
+            f"{folder} lacks {len(missing)} of {len(missing) + len(rows)} runs, and a table of an incomplete grid "
+            f"would mislead; `ness-bench study run` does those that were not run:\n{listed}"
+        )
+    return pd.DataFrame(rows)

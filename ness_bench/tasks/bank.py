@@ -1,0 +1,146 @@
+"""A task served from a prediction bank: what would be trained is looked up, and charged all the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ness_bench.banks.bank import Bank, MemberTable, Predictions
+from ness_bench.banks.supernets import StoredSupernet
+from ness_bench.errors import NessBenchError
+from ness_bench.spaces.nas_bench_201 import Architecture, to_string
+from ness_bench.spaces.space import Space
+from ness_bench.tasks.budget import Budget
+from ness_bench.tasks.cost import CostModel
+from ness_bench.tasks.task import Member
+
+
+@dataclass(frozen=True)
+class BankSupernet:
+    """A stored supernet whose passes are charged to a budget; see `task.Supernet`."""
+
+    stored: StoredSupernet
+    cost: CostModel
+    budget: Budget
+
+    @property
+    def kind(self) -> str:
+        return self.stored.kind
+
+    @property
+    def epochs(self) -> int:
+        return self.stored.epochs
+
+    @property
+    def alphas(self) -> npt.NDArray[np.float64] | None:
+        return None if self.stored.alphas is None else self.stored.alphas[-1].astype(np.float64)
+
+    def true_class(
+        self, architectures: npt.NDArray[np.int8], examples: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        price = sum(self.cost.evaluation(tuple(row), len(examples)) for row in architectures.tolist())
+        what = f"evaluating {len(architectures)} architectures with inherited weights on {len(examples)} images"
+        self.budget.charge("evaluation", price, what)
+        return self.stored.true_class(self.stored.rows(architectures), examples)
+
+
+class BankTask:
+    """One search on a bank.
+
+    It is handed the validation predictions only: no path leads from it to the test split.
+
+    Args:
+        space: what the bank covers.
+        members: what each row of `val` is.
+        val: predictions on the validation split.
+        supernets: the stored supernets.
+        cost: prices.
+        ensemble_size: how many members are asked for.
+        budget: in TE.
+        repetition: takes turns among supernets that differ only in their seed.
+
+    Raises:
+        NessBenchError: the ensemble is larger than the bank's coverage, or the budget pays no member.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        members: MemberTable,
+        val: Predictions,
+        supernets: Sequence[StoredSupernet],
+        cost: CostModel,
+        ensemble_size: int,
+        budget: float,
+        repetition: int = 0,
+    ) -> None:
+        if not 1 <= ensemble_size <= len(space.classes):
+            raise NessBenchError(
+                f"an ensemble of {ensemble_size} was asked for, but the bank covers {len(space.classes)} networks; "
+                f"ask for 1 to {len(space.classes)}"
+            )
+        self.space = space
+        self.ensemble_size = ensemble_size
+        self.budget = Budget(budget)
+        self.val_labels = val.labels
+        self._members = members
+        self._val = val
+        self._supernets = supernets
+        self._cost = cost
+        self._repetition = repetition
+        self._trained: dict[tuple[Architecture, int], Member] = {}
+        cheapest = min(cost.training(architecture) for architecture in space.classes)
+        if not self.budget.affords(cheapest):
+            raise NessBenchError(
+                f"a budget of {budget:g} TE pays for no member: the bank's cheapest network costs {cheapest:.3g} TE"
+            )
+
+    @classmethod
+    def of(cls, bank: Bank, ensemble_size: int, budget: float, repetition: int = 0) -> "BankTask":
+        """A task on a bank's validation split."""
+        cost = CostModel(bank.skeleton, bank.train_examples * bank.recipe.epochs)
+        return cls(bank.space, bank.members, bank.val, bank.supernets, cost, ensemble_size, budget, repetition)
+
+    def training_cost(self, architecture: Architecture) -> float:
+        return self._cost.training(architecture)
+
+    def seeds(self, architecture: Architecture) -> int:
+        return self._members.seeds_of(architecture)
+
+    def train(self, architecture: Architecture, seed: int | None = None) -> Member:
+        if architecture not in self.space:
+            raise NessBenchError(f"{to_string(architecture)} is outside of the task's space")
+        canonical = self.space.canonical(architecture)
+        if seed is None:
+            seed = next(seed for seed in range(len(self._trained) + 1) if (canonical, seed) not in self._trained)
+        if (canonical, seed) not in self._trained:
+            row = self._members.row(canonical, seed)
+            self.budget.charge("training", self.training_cost(canonical), f"training {to_string(canonical)}")
+            self._trained[canonical, seed] = Member(canonical, seed, self._val.probabilities([row])[0])
+        return self._trained[canonical, seed]
+
+    def _offered(self, kind: str) -> list[StoredSupernet]:
+        offered = [supernet for supernet in self._supernets if supernet.kind == kind]
+        if not offered:
+            kinds = sorted({supernet.kind for supernet in self._supernets})
+            raise NessBenchError(f'the bank holds no "{kind}" supernet; it holds: {", ".join(kinds) or "none"}')
+        return offered
+
+    def supernet_epochs(self, kind: str) -> dict[int, float]:
+        return {supernet.epochs: self._supernet_cost(supernet) for supernet in self._offered(kind)}
+
+    def _supernet_cost(self, supernet: StoredSupernet) -> float:
+        if supernet.kind == "uniform":
+            return self._cost.single_path_training(supernet.passes)
+        return self._cost.mixed_training(supernet.passes)
+
+    def supernet(self, kind: str, epochs: int) -> BankSupernet:
+        offered = [supernet for supernet in self._offered(kind) if supernet.epochs == epochs]
+        if not offered:
+            raise NessBenchError(
+                f'the bank holds no "{kind}" supernet of {epochs} epochs; lengths: {sorted(self.supernet_epochs(kind))}'
+            )
+        stored = offered[self._repetition % len(offered)]
+        self.budget.charge("supernet", self._supernet_cost(stored), f"training a {kind} supernet for {epochs} epochs")
+        return BankSupernet(stored, self._cost, self.budget)

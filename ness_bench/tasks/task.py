@@ -1,0 +1,155 @@
+"""What a method is given (`Task`) and what it gives back (`Ensemble`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ness_bench.spaces.nas_bench_201 import Architecture
+from ness_bench.spaces.space import Space
+from ness_bench.tasks.budget import Budget
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trained network, as a method sees it.
+
+    Attributes:
+        architecture: the canonical one of its functional class.
+        seed: of its training.
+        val: class probabilities on the validation split, float32 [examples, classes].
+    """
+
+    architecture: Architecture
+    seed: int
+    val: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Members and the weights of their probabilities.
+
+    Attributes:
+        members: at least one, no (architecture, seed) twice.
+        weights: one a member, not negative, summing to 1.
+    """
+
+    members: tuple[Member, ...]
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        assert self.members, "an ensemble needs a member"
+        assert len(self.weights) == len(self.members), "one weight a member"
+        assert min(self.weights) >= 0, "weights are not negative"
+        assert abs(sum(self.weights) - 1) < 1e-9, "weights sum to 1"
+        keys = {(member.architecture, member.seed) for member in self.members}
+        assert len(keys) == len(self.members), "no member twice"
+
+    @classmethod
+    def uniform(cls, members: list[Member]) -> "Ensemble":
+        """The plain mean of the members' probabilities."""
+        return cls(tuple(members), (1 / len(members),) * len(members))
+
+
+class Supernet(Protocol):
+    """A trained supernet: one set of weights that every architecture inherits its own from.
+
+    Attributes:
+        kind: how it was trained: `uniform` or `darts`.
+        epochs: for how long.
+        alphas: architecture parameters, float64 [edges, operations], where the kind learns them.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def alphas(self) -> npt.NDArray[np.float64] | None: ...
+
+    def true_class(
+        self, architectures: npt.NDArray[np.int8], examples: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        """The probability that each architecture, with inherited weights, gives to the right class.
+
+        Every image pass is charged.
+
+        Args:
+            architectures: operation indices, int8 [architectures, edges].
+            examples: indices into the validation split, int64 [examples].
+
+        Returns:
+            float32 [architectures, examples].
+
+        Raises:
+            BudgetExhausted: the passes do not fit.
+        """
+        ...
+
+
+class Task(Protocol):
+    """Everything a method may see. There is no test data in it.
+
+    Attributes:
+        space: the architectures that may be trained here.
+        ensemble_size: how many members are asked for.
+        budget: what is left to spend; the task charges it, methods only read it.
+        val_labels: int64 [examples].
+    """
+
+    @property
+    def space(self) -> Space: ...
+    @property
+    def ensemble_size(self) -> int: ...
+    @property
+    def budget(self) -> Budget: ...
+    @property
+    def val_labels(self) -> npt.NDArray[np.int64]: ...
+
+    def train(self, architecture: Architecture, seed: int | None = None) -> Member:
+        """Train a network from scratch at the full recipe.
+
+        Architectures of one functional class are one network. Training the same network with the same
+        seed again returns the same member and costs nothing.
+
+        Args:
+            architecture: one of `space`.
+            seed: None takes the lowest seed that this search has not trained the network with.
+
+        Raises:
+            BudgetExhausted: it does not fit; nothing is charged.
+            NessBenchError: the architecture is outside of `space`, or there is no further seed.
+        """
+        ...
+
+    def training_cost(self, architecture: Architecture) -> float:
+        """TE that `train` charges."""
+        ...
+
+    def seeds(self, architecture: Architecture) -> int:
+        """How many seeds the network can be trained with."""
+        ...
+
+    def supernet_epochs(self, kind: str) -> dict[int, float]:
+        """The lengths of supernet training that can be had, in epochs, each with its cost in TE.
+
+        Raises:
+            NessBenchError: the kind is not offered; the message names those that are.
+        """
+        ...
+
+    def supernet(self, kind: str, epochs: int) -> Supernet:
+        """Train a supernet.
+
+        Raises:
+            BudgetExhausted: it does not fit; nothing is charged.
+            NessBenchError: the kind or length is not offered.
+        """
+        ...
+
+
+def true_class(members: Sequence[Member], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The probability that each member gives to the right class, float32 [members, examples]."""
+    return np.stack([member.val[np.arange(len(labels)), labels] for member in members])

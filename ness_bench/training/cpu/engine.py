@@ -1,0 +1,432 @@
+"""Training and prediction on a tape: the loops around the kernels, and the engine that `fit` drives."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ness_bench.errors import NessBenchError
+from ness_bench.networks.skeleton import Skeleton
+from ness_bench.spaces.nas_bench_201 import Architecture
+from ness_bench.training.cpu import kernels
+from ness_bench.training.cpu.lanes import Array, Indices, compiled
+from ness_bench.training.cpu.tape import AVERAGE, CONVOLVE, COPY, NORMALISE, RELU, tape
+from ness_bench.training.parameters import Parameters
+from ness_bench.training.recipe import Recipe
+
+
+class Machine(NamedTuple):
+    """A tape and the memory it works on, as the compiled loops take them.
+
+    Attributes:
+        operations, starts, links, shares: of the tape.
+        batch: images a step.
+        features: offset of the classifier's input in the values; `features_gradient` in the gradients.
+        pixels, channels: its shape.
+        classifier: offset of the classifier's weight [classes, channels] in the parameters; its bias is last.
+        parameters, parameter_gradients, momentum: flat, equally long.
+        values, gradients: of the feature maps.
+        mean, inverse: of the last training batch, a channel of each normalisation.
+        running_mean, running_variance: likewise, for prediction.
+        pooled, pooled_gradient: [channels, batch], the classifier's input averaged over pixels.
+        probabilities: [classes, batch].
+    """
+
+    operations: Any
+    starts: Indices
+    links: Indices
+    shares: Array
+    batch: int
+    features: int
+    features_gradient: int
+    pixels: int
+    channels: int
+    classifier: int
+    parameters: Array
+    parameter_gradients: Array
+    momentum: Array
+    values: Array
+    gradients: Array
+    mean: Array
+    inverse: Array
+    running_mean: Array
+    running_variance: Array
+    pooled: Array
+    pooled_gradient: Array
+    probabilities: Array
+
+
+@compiled
+def load_images(machine: Machine, images: Array, picks: Indices) -> None:
+    """Images [examples, pixels × channels] to values [pixels × channels, batch]."""
+    for b, pick in enumerate(picks):
+        for i in range(images.shape[1]):
+            machine.values[i * machine.batch + b] = images[pick, i]
+
+
+@compiled
+def forward(machine: Machine, training: bool) -> None:
+    """Values of all feature maps; training also moves the running statistics."""
+    m = machine
+    for i in range(len(m.operations)):
+        op = m.operations[i]
+        accumulate = op.accumulate != 0
+        elements = op.target_pixels * op.target_channels * m.batch
+        source = m.values[op.source : op.source + op.source_pixels * op.source_channels * m.batch]
+        target = m.values[op.target : op.target + elements]
+        if op.kind == CONVOLVE:
+            kernels.convolve(
+                m.starts,
+                m.links,
+                op.window,
+                op.target_pixels,
+                m.values,
+                op.source,
+                op.source_channels,
+                m.parameters,
+                op.weight,
+                m.values,
+                op.target,
+                op.target_channels,
+                m.batch,
+                accumulate,
+            )
+        elif op.kind == NORMALISE:
+            own = slice(op.statistics, op.statistics + op.target_channels)
+            if training:
+                kernels.batch_statistics(
+                    m.values,
+                    op.source,
+                    op.source_pixels,
+                    op.source_channels,
+                    m.batch,
+                    m.mean[own],
+                    m.inverse[own],
+                    m.running_mean[own],
+                    m.running_variance[own],
+                )
+                mean, inverse = m.mean[own], m.inverse[own]
+            else:
+                mean = m.running_mean[own]
+                inverse = 1 / np.sqrt(m.running_variance[own] + np.float32(kernels.EPSILON))
+            scale = m.parameters[op.weight : op.weight + op.target_channels] * inverse
+            shift = m.parameters[op.bias : op.bias + op.target_channels] - mean * scale
+            kernels.affine(
+                m.values,
+                op.source,
+                op.source_pixels,
+                op.source_channels,
+                m.batch,
+                scale,
+                shift,
+                m.values,
+                op.target,
+                accumulate,
+            )
+        elif op.kind == RELU:
+            kernels.relu(source, target)
+        elif op.kind == AVERAGE:
+            size = op.source_channels * m.batch
+            kernels.average(
+                m.starts,
+                m.links,
+                m.shares,
+                op.window,
+                op.target_pixels,
+                m.values,
+                op.source,
+                m.values,
+                op.target,
+                size,
+                accumulate,
+            )
+        elif op.kind == COPY:
+            kernels.copy(source, target, accumulate)
+        else:
+            target[:] = 0
+
+
+@compiled
+def backward(machine: Machine) -> None:
+    """Gradients of all feature maps and parameters, from the gradient of the classifier's input map."""
+    m = machine
+    for i in range(len(m.operations) - 1, -1, -1):
+        op = m.operations[i]
+        accumulate = op.accumulate_gradient != 0
+        source_elements = op.source_pixels * op.source_channels * m.batch
+        target_elements = op.target_pixels * op.target_channels * m.batch
+        if op.kind == CONVOLVE:
+            kernels.convolve_weight_gradient(
+                m.starts,
+                m.links,
+                op.window,
+                op.target_pixels,
+                m.values,
+                op.source,
+                op.source_channels,
+                m.gradients,
+                op.target_gradient,
+                op.target_channels,
+                m.parameter_gradients,
+                op.weight,
+                op.taps,
+                m.batch,
+            )
+            if op.source_gradient >= 0:
+                transposed = kernels.transpose_weights(
+                    m.parameters, op.weight, op.taps, op.source_channels, op.target_channels
+                )
+                kernels.convolve(
+                    m.starts,
+                    m.links,
+                    op.reverse,
+                    op.source_pixels,
+                    m.gradients,
+                    op.target_gradient,
+                    op.target_channels,
+                    transposed,
+                    0,
+                    m.gradients,
+                    op.source_gradient,
+                    op.source_channels,
+                    m.batch,
+                    accumulate,
+                )
+        elif op.kind == NORMALISE:
+            own = slice(op.statistics, op.statistics + op.target_channels)
+            weight = slice(op.weight, op.weight + op.target_channels)
+            bias = slice(op.bias, op.bias + op.target_channels)
+            kernels.normalise_gradient(
+                m.values,
+                op.source,
+                op.source_pixels,
+                op.source_channels,
+                m.batch,
+                m.mean[own],
+                m.inverse[own],
+                m.parameters[weight],
+                m.gradients,
+                op.target_gradient,
+                m.gradients,
+                op.source_gradient,
+                accumulate,
+                m.parameter_gradients[weight],
+                m.parameter_gradients[bias],
+            )
+        elif op.kind == AVERAGE:
+            size = op.source_channels * m.batch
+            kernels.average(
+                m.starts,
+                m.links,
+                m.shares,
+                op.reverse,
+                op.source_pixels,
+                m.gradients,
+                op.target_gradient,
+                m.gradients,
+                op.source_gradient,
+                size,
+                accumulate,
+            )
+        else:
+            dx = m.gradients[op.source_gradient : op.source_gradient + source_elements]
+            dy = m.gradients[op.target_gradient : op.target_gradient + target_elements]
+            if op.kind == RELU:
+                kernels.relu_gradient(m.values[op.target : op.target + target_elements], dy, dx, accumulate)
+            elif op.kind == COPY:
+                kernels.copy(dy, dx, accumulate)
+            elif not accumulate:
+                dx[:] = 0
+
+
+@compiled
+def classify(machine: Machine) -> None:
+    """Probabilities from the values of the classifier's input map."""
+    m = machine
+    classes = len(m.probabilities)
+    m.pooled[:] = 0
+    i = m.features
+    for _ in range(m.pixels):
+        for c in range(m.channels):
+            for b in range(m.batch):
+                m.pooled[c, b] += m.values[i + b]
+            i += m.batch
+    bias = m.classifier + classes * m.channels
+    for k in range(classes):
+        m.probabilities[k] = m.parameters[bias + k]
+        for c in range(m.channels):
+            weight = m.parameters[m.classifier + k * m.channels + c] / np.float32(m.pixels)
+            for b in range(m.batch):
+                m.probabilities[k, b] += weight * m.pooled[c, b]
+    for b in range(m.batch):
+        largest, total = m.probabilities[0, b], np.float32(0)
+        for k in range(1, classes):
+            largest = max(largest, m.probabilities[k, b])
+        for k in range(classes):
+            m.probabilities[k, b] = math.exp(m.probabilities[k, b] - largest)
+            total += m.probabilities[k, b]
+        for k in range(classes):
+            m.probabilities[k, b] /= total
+
+
+@compiled
+def classify_gradient(machine: Machine, labels: Indices) -> float:
+    """Mean cross-entropy; its gradients by the classifier's parameters and by its input map."""
+    m = machine
+    classes = len(m.probabilities)
+    bias = m.classifier + classes * m.channels
+    loss = 0.0
+    for b in range(m.batch):
+        loss -= math.log(m.probabilities[labels[b], b]) / m.batch
+    m.pooled_gradient[:] = 0
+    for k in range(classes):
+        by_logit = m.probabilities[k] / np.float32(m.batch)
+        for b in range(m.batch):
+            if labels[b] == k:
+                by_logit[b] -= np.float32(1) / np.float32(m.batch)
+        m.parameter_gradients[bias + k] += by_logit.sum()
+        for c in range(m.channels):
+            weight = m.classifier + k * m.channels + c
+            m.parameter_gradients[weight] += (by_logit * m.pooled[c]).sum() / np.float32(m.pixels)
+            share = m.parameters[weight] / np.float32(m.pixels)
+            for b in range(m.batch):
+                m.pooled_gradient[c, b] += share * by_logit[b]
+    i = m.features_gradient
+    for _ in range(m.pixels):
+        for c in range(m.channels):
+            for b in range(m.batch):
+                m.gradients[i + b] = m.pooled_gradient[c, b]
+            i += m.batch
+    return loss
+
+
+@compiled
+def differentiate(machine: Machine, images: Array, labels: Indices, picks: Indices) -> float:
+    """Mean cross-entropy of the picked images, and its gradients in `machine.parameter_gradients`."""
+    load_images(machine, images, picks)
+    machine.parameter_gradients[:] = 0
+    forward(machine, True)
+    classify(machine)
+    loss = classify_gradient(machine, labels[picks])
+    backward(machine)
+    return loss
+
+
+@compiled
+def descend(machine: Machine, rate: float, momentum: float, decay: float) -> None:
+    """One step of Nesterov's method, as PyTorch's SGD takes it."""
+    for i in range(len(machine.parameters)):
+        gradient = machine.parameter_gradients[i] + np.float32(decay) * machine.parameters[i]
+        machine.momentum[i] = np.float32(momentum) * machine.momentum[i] + gradient
+        machine.parameters[i] -= np.float32(rate) * (gradient + np.float32(momentum) * machine.momentum[i])
+
+
+@compiled
+def train(
+    machine: Machine,
+    images: Array,
+    labels: Indices,
+    batches: Indices,
+    rates: npt.NDArray[np.float64],
+    momentum: float,
+    decay: float,
+) -> None:
+    """A step for each row of `batches` [steps, batch], at its learning rate."""
+    for step in range(len(batches)):
+        differentiate(machine, images, labels, batches[step])
+        descend(machine, rates[step], momentum, decay)
+
+
+@compiled
+def predict(machine: Machine, images: Array) -> Array:
+    """Class probabilities [examples, classes] by the running statistics."""
+    examples = len(images)
+    result = np.empty((examples, len(machine.probabilities)), np.float32)
+    for start in range(0, examples, machine.batch):
+        # A last batch that is not full is filled up with its own last image.
+        load_images(machine, images, np.minimum(np.arange(start, start + machine.batch), examples - 1))
+        forward(machine, False)
+        classify(machine)
+        for i in range(start, min(start + machine.batch, examples)):
+            result[i] = machine.probabilities[:, i - start]
+    return result
+
+
+def _aligned(elements: int) -> Array:
+    """Zeros that begin at a cache line, so that no vector straddles two."""
+    raw = np.zeros(elements + 16, np.float32)
+    skip = -raw.ctypes.data % 64 // 4
+    return raw[skip : skip + elements]
+
+
+class CPUEngine:
+    """One network in training.
+
+    Args:
+        architecture, skeleton: the network.
+        recipe: how it is trained; the batch size must be a multiple of 16.
+        initial: parameters to start from.
+    """
+
+    def __init__(self, architecture: Architecture, skeleton: Skeleton, recipe: Recipe, initial: Parameters) -> None:
+        if recipe.batch_size % kernels.BATCH_MULTIPLE:
+            raise NessBenchError(
+                f"batch size {recipe.batch_size} is not possible with the CPU engine; "
+                f'choose a multiple of {kernels.BATCH_MULTIPLE}, or the engine "torch"'
+            )
+        if skeleton.channels % kernels.CHANNEL_MULTIPLE:
+            raise NessBenchError(
+                f"{skeleton.channels} channels are not possible with the CPU engine; "
+                f'choose a multiple of {kernels.CHANNEL_MULTIPLE}, or the engine "torch"'
+            )
+        self.recipe = recipe
+        self.tape = tape(architecture, skeleton, recipe.batch_size)
+        parameters = self.tape.pack(initial)
+        features = self.tape.features
+        self.machine = Machine(
+            operations=self.tape.operations,
+            starts=self.tape.starts,
+            links=self.tape.links,
+            shares=self.tape.shares,
+            batch=recipe.batch_size,
+            features=features.values,
+            features_gradient=features.gradients,
+            pixels=features.size**2,
+            channels=features.channels,
+            classifier=self.tape.offsets["classifier.weight"],
+            parameters=parameters,
+            parameter_gradients=np.zeros_like(parameters),
+            momentum=np.zeros_like(parameters),
+            values=_aligned(self.tape.values),
+            gradients=_aligned(self.tape.gradients),
+            mean=np.zeros(self.tape.statistics, np.float32),
+            inverse=np.zeros(self.tape.statistics, np.float32),
+            running_mean=np.zeros(self.tape.statistics, np.float32),
+            running_variance=np.ones(self.tape.statistics, np.float32),
+            pooled=np.zeros((features.channels, recipe.batch_size), np.float32),
+            pooled_gradient=np.zeros((features.channels, recipe.batch_size), np.float32),
+            probabilities=np.zeros((skeleton.classes, recipe.batch_size), np.float32),
+        )
+
+    def train(self, images: Array, labels: Indices, batches: Indices, rates: npt.NDArray[np.float64]) -> None:
+        """Take a step for each row of `batches`.
+
+        Args:
+            images: float32 [examples, height, width, channels].
+            labels: int64 [examples].
+            batches: int64 [steps, batch], indices of examples.
+            rates: float64 [steps], learning rates.
+        """
+        flat = images.reshape(len(images), -1)
+        train(self.machine, flat, labels, batches, rates, self.recipe.momentum, self.recipe.weight_decay)
+
+    def predict(self, images: Array) -> Array:
+        """Class probabilities, float32 [examples, classes], of images [examples, height, width, channels]."""
+        return predict(self.machine, images.reshape(len(images), -1))
+
+    def loss_and_gradients(self, images: Array, labels: Indices) -> tuple[float, Parameters]:
+        """Mean cross-entropy of one batch and its gradient by every parameter."""
+        flat = images.reshape(len(images), -1)
+        loss = differentiate(self.machine, flat, labels, np.arange(self.recipe.batch_size))
+        return loss, self.tape.unpack(self.machine.parameter_gradients)

@@ -1,0 +1,106 @@
+"""What both ways to train a supernet share: images as tensors, shuffled batches, the steps on weights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ness_bench.data.images import DataSet
+from ness_bench.errors import NessBenchError
+from ness_bench.networks.skeleton import Skeleton
+from ness_bench.networks.supernet import Supernet
+
+
+@dataclass(frozen=True)
+class WeightRecipe:
+    """SGD with Nesterov momentum, clipped gradients and a cosine schedule, stepped every batch; cross-entropy.
+
+    Attributes:
+        epochs: passes over the training images.
+        batch_size: images a step; a last batch that is not full is left out.
+        learning_rate: at the first step.
+        final_learning_rate: that the schedule ends at, one step after the last.
+        momentum: of Nesterov's method.
+        weight_decay: L2 coefficient on the weights that a step updates.
+        gradient_clip: longest gradient, in the Euclidean norm over all weights.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    final_learning_rate: float
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    gradient_clip: float = 5.0
+
+
+class Descent:
+    """The steps of a recipe on a supernet's weights.
+
+    Args:
+        supernet: is updated in place.
+        recipe: of the steps.
+        steps: in the whole training.
+    """
+
+    def __init__(self, supernet: Supernet, recipe: WeightRecipe, steps: int) -> None:
+        self._weights = list(supernet.parameters())
+        self._clip = recipe.gradient_clip
+        self._optimizer = torch.optim.SGD(
+            self._weights, recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True
+        )
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self._optimizer, steps, recipe.final_learning_rate)
+
+    def step(self, loss: Tensor) -> None:
+        """Update the weights that the loss depends on; all others, and their momentum, stay as they are."""
+        self._optimizer.zero_grad(set_to_none=True)  # the optimizer leaves alone what has no gradient
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._weights, self._clip)
+        self._optimizer.step()
+        self._schedule.step()
+
+
+def to_tensor(images: npt.NDArray[np.float32]) -> Tensor:
+    """Images [examples, height, width, channels] as networks take them, [examples, channels, height, width]."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
+def train_tensors(data: DataSet, skeleton: Skeleton, at_least: int) -> tuple[Tensor, Tensor]:
+    """The training images, normalised, and their labels.
+
+    Raises:
+        NessBenchError: the data set does not fit the skeleton, or has fewer than `at_least` training images.
+    """
+    expected = (skeleton.image_size, skeleton.image_size, skeleton.input_channels)
+    if data.train.pixels.shape[1:] != expected or len(data.class_names) != skeleton.classes:
+        raise NessBenchError(
+            f'data set "{data.name}" has images {data.train.pixels.shape[1:]} of {len(data.class_names)} classes, but '
+            f"the skeleton takes {expected} and {skeleton.classes}; build the skeleton for this data set"
+        )
+    if len(data.train) < at_least:
+        raise NessBenchError(
+            f"{len(data.train)} training images were given, but a step takes {at_least}; make the batch smaller"
+        )
+    return to_tensor(data.normalise(data.train.pixels)), torch.from_numpy(data.train.labels)
+
+
+def shuffled(examples: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+    """Full batches of example indices in random order, int64 [batches, batch_size]."""
+    order = torch.randperm(len(examples), generator=generator)
+    full = len(examples) // batch_size * batch_size
+    return examples[order[:full]].view(-1, batch_size)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: sums do not depend on the machine, and small networks are not faster on more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,0 +1,28 @@
+import os
+from pathlib import Path
+
+import pytest
+from small_bank import small_plan
+
+from ness_bench.banks.bank import Bank, open_bank
+from ness_bench.banks.build import build
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Data that is not part of the project: official files and real images, beside the checkout."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        message = f"needs the data in {folder}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
+    """A small bank, really trained: 20 classes, some with 5 seeds, and supernets of both kinds."""
+    folder = tmp_path_factory.mktemp("banks") / "small"
+    build(small_plan(), folder, 1, lambda stage, total, done: None, lambda stage: None)
+    return open_bank(folder)

@@ -1,0 +1,148 @@
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from ness_bench.ensembles.metrics import nll
+from ness_bench.ensembles.selection import forward_select
+from ness_bench.errors import NessBenchError
+from ness_bench.methods.darts import derive
+from ness_bench.methods.method import create, methods
+from ness_bench.methods.random_pool import random_architectures
+from ness_bench.spaces.space import Space
+from ness_bench.tasks.bank import BankTask
+from ness_bench.tasks.budget import BudgetExhausted
+from ness_bench.tasks.task import true_class
+
+SINGLE = {"random-search", "darts"}
+
+
+def search(name, bank, size=3, budget=300.0, seed=0, **constants):
+    task = BankTask.of(bank, size, budget, seed)
+    return task, create(name, constants).search(task, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", sorted(methods()))
+def test_contract(bank, name):
+    """What every method owes: the size asked for, a budget kept, its seed as the only randomness."""
+    for size in (1, 3):
+        task, ensemble = search(name, bank, size)
+        copies = np.rint(np.array(ensemble.weights) * size).sum()
+        assert len(ensemble.members) == 1 if name in SINGLE else copies == size
+        assert 0 < sum(task.budget.spent.values()) <= task.budget.total * (1 + 1e-9)
+        for member in ensemble.members:
+            assert member is task.train(member.architecture, member.seed)  # trained, hence paid
+        _, again = search(name, bank, size)
+        assert [(m.architecture, m.seed) for m in again.members] == [(m.architecture, m.seed) for m in ensemble.members]
+
+
+@pytest.mark.parametrize("name", sorted(methods()))
+def test_a_budget_below_a_methods_minimum_is_refused(bank, name):
+    cheapest = min(map(BankTask.of(bank, 1, 10).training_cost, bank.space.classes))
+    with pytest.raises(BudgetExhausted):
+        search(name, bank, size=5, budget=cheapest)
+
+
+@pytest.mark.parametrize("name", sorted(methods()))
+def test_methods_explain_themselves(name):
+    method = methods()[name]
+    assert method.__doc__
+    for field in fields(method):
+        documented = "".join(base.__doc__ or "" for base in method.__mro__ if base is not object)
+        assert f"{field.name}: " in documented
+
+
+def test_random_search_keeps_the_best_it_trained(bank):
+    """With a budget for everything that is the best of the bank."""
+    task, ensemble = search("random-search", bank, budget=1_000)
+    rows = np.flatnonzero(bank.members.seeds == 0)
+    losses = [nll(bank.val.probabilities([row])[0], bank.val.labels) for row in rows]
+    best = rows[int(np.argmin(losses))]
+    assert ensemble.members[0].architecture == bank.members.architectures[best]
+    assert task.budget.spent["training"] == pytest.approx(sum(map(task.training_cost, task.space.classes)))
+
+
+def test_nes_rs_is_forward_selection_over_its_pool(bank):
+    task, ensemble = search("nes-rs", bank, size=4, budget=1_000)
+    pool = [task.train(architecture, 0) for architecture in random_architectures(task, np.random.default_rng(0))]
+    chosen = forward_select(true_class(pool, task.val_labels), 4)
+    assert [m.architecture for m in ensemble.members] == [pool[row].architecture for row in chosen]
+
+
+def test_nes_re_beats_its_random_half_and_never_trains_twice(bank):
+    """Children come from parents that forward selection picked, so with the same budget the pools differ."""
+    task, _ = search("nes-re", bank, budget=12, population=5, parents=2)
+    evolved = {architecture for architecture, _ in task._trained}
+    assert len(evolved) == len(task._trained)
+    other, _ = search("nes-rs", bank, budget=12)
+    assert evolved != {architecture for architecture, _ in other._trained}
+    whole, _ = search("nes-re", bank, budget=1_000)
+    assert {architecture for architecture, _ in whole._trained} == set(bank.space.classes)
+
+
+def test_deep_ensemble_is_one_architecture_with_n_seeds(bank):
+    for name in ("deep-ensemble", "darts-ensemble"):
+        _, ensemble = search(name, bank, size=5)
+        assert len({m.architecture for m in ensemble.members}) == 1
+        assert [m.seed for m in ensemble.members] == [0, 1, 2, 3, 4]
+
+
+def test_darts_takes_the_strongest_operation_of_every_edge():
+    alphas = np.random.default_rng(0).normal(size=(6, 5))
+    assert derive(alphas, Space.whole()) == tuple(alphas.argmax(1).tolist())
+    small = Space.whole().restrict(Space.whole().classes[100:110])
+    ratings = [sum(a[o] - np.log(np.exp(a).sum()) for a, o in zip(alphas, x, strict=True)) for x in small.architectures]
+    assert derive(alphas, small) == small.architectures[int(np.argmax(ratings))]
+
+
+@pytest.mark.parametrize("name", ["ness-mc", "ness-svgd-rd"])
+def test_ness_draws_what_inherited_weights_favour(bank, name):
+    """Cold, the posterior sits on what the supernet likes best; hot, it is uniform."""
+    stored = next(s for s in bank.supernets if s.name == "uniform-2-seed0")
+    scores = np.log(stored.true_class(stored.rows(bank.space.array))).mean(-1)
+    ranks = {a: scores[bank.space.architectures.index(a)] for a in bank.space.architectures}
+    by_class = {c: max(s for a, s in ranks.items() if bank.space.canonical(a) == c) for c in bank.space.classes}
+
+    def mean_score(temperature):
+        means = []
+        for seed in (0, 2, 4):  # the repetitions that get this supernet
+            _, ensemble = search(name, bank, seed=seed, temperature=temperature, epochs=100, draws=1)
+            means += [by_class[m.architecture] for m in ensemble.members]
+        return np.mean(means)
+
+    assert mean_score(1.0) > mean_score(1e6)
+
+
+def test_ness_buys_the_longest_supernet_within_its_share(bank):
+    for share, cost in ((0.001, 1), (0.004, 1), (0.007, 2), (1.0, 2)):
+        task, _ = search("ness-mc", bank, supernet_share=share)
+        assert task.budget.spent["supernet"] == pytest.approx(cost)
+
+
+def test_an_architecture_drawn_more_often_than_there_are_seeds_weighs_more(bank):
+    from ness_bench.methods.ness import train
+
+    task = BankTask.of(bank, 4, 30)
+    single = next(a for a in task.space.classes if task.seeds(a) == 1)
+    several = next(a for a in task.space.classes if task.seeds(a) == 5)
+    ensemble = train(task, [single, single, several, several])
+    assert [(m.architecture, m.seed) for m in ensemble.members] == [(single, 0), (several, 0), (several, 1)]
+    assert ensemble.weights == (0.5, 0.25, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "constants", "message"),
+    [
+        ("nes-er", {}, 'unknown method "nes-er"; did you mean "nes-r'),
+        ("nes-re", {"populaton": 3}, 'did you mean "population"'),
+        ("nes-re", {"population": 3.5}, "must be a int"),
+        ("nes-re", {"population": 0}, "population >= 1"),
+        ("ness-mc", {"temperature": 0.0}, "must be positive"),
+        ("ness-mc", {"temperature": -1}, "must be positive"),
+        ("ness-svgd-rd", {"sigma": 0.0}, "sigma"),
+        ("ness-svgd-rd", {"delta": "much"}, "must be a float"),
+    ],
+)
+def test_bad_constants_are_refused(name, constants, message):
+    with pytest.raises(NessBenchError, match=message):
+        create(name, constants)

@@ -1,0 +1,104 @@
+"""Bootstrap intervals against SciPy and closed forms; summaries of complete, incomplete and damaged grids."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from ness_bench.errors import NessBenchError
+from ness_bench.studies.statistics import bootstrap_interval, summarise
+
+
+@pytest.fixture
+def records():
+    """2 methods × 2 sizes × 3 budgets × 5 seeds."""
+    axes = itertools.product(range(5), [3, 5], [10.0, 20.0, 40.0], ["nes-rs", "darts"])
+    frame = pd.DataFrame([(m, s, b, r) for r, s, b, m in axes], columns=["method", "size", "budget", "seed"])
+    rng = np.random.default_rng(0)
+    return frame.assign(nll=rng.gamma(2, size=len(frame)), accuracy=rng.beta(8, 2, size=len(frame)))
+
+
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_the_interval_is_that_of_scipy_up_to_monte_carlo_error(level):
+    values = np.random.default_rng(1).gamma(2, size=12)
+    low, high = bootstrap_interval(values, seed=2, level=level, resamples=20_000)
+    expected = stats.bootstrap(
+        (values,),
+        np.mean,
+        method="percentile",
+        confidence_level=level,
+        n_resamples=20_000,
+        rng=np.random.default_rng(3),
+    ).confidence_interval
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.03 * (expected.high - expected.low))
+
+
+@pytest.mark.parametrize(("level", "expected"), [(0.4, (0.5, 0.5)), (0.6, (0.0, 1.0))])
+def test_of_two_values_the_resampled_means_are_known(level, expected):
+    """Means of {0, 1} drawn twice: 0, ½ and 1 with probabilities ¼, ½ and ¼."""
+    assert bootstrap_interval([0, 1], level=level) == expected
+
+
+def test_of_many_values_the_interval_is_that_of_the_normal_law():
+    values = np.random.default_rng(4).normal(7, 2, size=500)
+    half_width = 1.96 * values.std() / np.sqrt(500)
+    low, high = bootstrap_interval(values, resamples=10_000)
+    assert (low, high) == pytest.approx((values.mean() - half_width, values.mean() + half_width), abs=0.05 * half_width)
+
+
+def test_the_interval_follows_shift_and_scale_and_its_seed():
+    values = np.array([1.0, 4.0, 2.0, 8.0, 5.0])
+    interval = bootstrap_interval(values)
+    assert bootstrap_interval(100 * values + 3) == pytest.approx([100 * end + 3 for end in interval])
+    assert bootstrap_interval(values, seed=np.random.default_rng(0)) == interval
+    assert bootstrap_interval(values, seed=1) != interval
+    assert bootstrap_interval([2.5]) == (2.5, 2.5)
+
+
+def test_a_summary_has_one_row_a_cell_and_metric_with_methods_in_the_order_of_the_records(records):
+    records = records.iloc[[0, *reversed(range(1, 60))]]
+    summary = summarise(records, ["nll", "accuracy"])
+    cells = itertools.product(["nes-rs", "darts"], [3, 5], [10.0, 20.0, 40.0], ["nll", "accuracy"])
+    assert list(summary[["method", "size", "budget", "metric"]].itertuples(index=False, name=None)) == list(cells)
+    assert (summary["repetitions"] == 5).all()
+    for row in summary.itertuples():
+        runs = records[
+            (records["method"] == row.method) & (records["size"] == row.size) & (records["budget"] == row.budget)
+        ]
+        values = runs[row.metric].to_numpy()
+        assert row.mean == pytest.approx(values.mean())
+        assert (row.low, row.high) == bootstrap_interval(values)
+
+
+def test_a_cell_is_summarised_alike_whatever_else_was_run(records):
+    alone = summarise(records[records["method"] == "darts"], ["nll"])
+    among = summarise(records, ["nll"])
+    pd.testing.assert_frame_equal(alone, among[among["method"] == "darts"].reset_index(drop=True))
+
+
+def test_a_missing_run_is_named(records):
+    with pytest.raises(NessBenchError) as refusal:
+        summarise(records.drop(index=7), ["nll"])
+    gone = records.loc[7]
+    assert "missing runs: 1 in a grid of 60" in str(refusal.value)
+    named = f"method {gone['method']}, size {gone['size']}, budget {gone['budget']}, seed {gone['seed']}"
+    assert str(refusal.value).endswith(named)
+
+
+def test_of_many_missing_runs_ten_are_named_and_the_rest_counted(records):
+    with pytest.raises(NessBenchError) as refusal:
+        summarise(records.drop(index=range(0, 39, 3)), ["nll"])
+    assert "missing runs: 13" in str(refusal.value)
+    assert str(refusal.value).count("method ") == 10
+    assert str(refusal.value).endswith("and 3 more")
+
+
+def test_repeated_and_unscored_runs_are_refused(records):
+    with pytest.raises(NessBenchError, match="repeated runs: 1"):
+        summarise(pd.concat([records, records.iloc[[3]]]), ["nll"])
+    records.loc[3, "nll"] = np.nan
+    with pytest.raises(NessBenchError, match="unscored runs: 1"):
+        summarise(records, ["accuracy", "nll"])
+    assert len(summarise(records, ["accuracy"])) == 12

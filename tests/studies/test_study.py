@@ -1,0 +1,170 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from ness_bench.errors import NessBenchError
+from ness_bench.studies.plan import Plan, read_plan, runs
+from ness_bench.studies.run import execute
+from ness_bench.studies.study import load_records, run
+
+
+def plan(bank, **changes):
+    content = {
+        "name": "small",
+        "bank": str(bank.folder),
+        "methods": ["nes-rs", "random-ensemble"],
+        "sizes": [2, 3],
+        "budgets": [10.0, 20.0],
+        "repetitions": 3,
+    }
+    return Plan.model_validate(content | changes)
+
+
+def write(path, plan):
+    lines = [f"{key} = {json.dumps(value)}" for key, value in plan.model_dump().items() if key != "methods"]
+    lines.append(f"methods = {json.dumps([method.name for method in plan.methods])}")
+    path.write_text("\n".join(lines))
+    return path
+
+
+def do(plan, folder, jobs=1):
+    done = []
+    errors = run(plan, folder, jobs, lambda *counts: done.append(counts), lambda: done.append(None))
+    return errors, done
+
+
+def records(folder):
+    return {path.name: path.read_bytes() for path in (folder / "runs").iterdir()}
+
+
+def test_a_study_is_the_same_whatever_the_workers_and_is_never_repeated(bank, tmp_path):
+    study = plan(bank)
+    errors, done = do(study, tmp_path / "one")
+    assert errors == []
+    assert done[0] == (24, 0)
+    assert len(done) == 25
+    do(study, tmp_path / "two", jobs=2)
+    assert records(tmp_path / "one") == records(tmp_path / "two")
+    assert do(study, tmp_path / "one")[1] == [(24, 24)]
+    frame = load_records(tmp_path / "one")
+    assert len(frame) == 24
+    assert (frame["cost"] <= frame["budget"] * (1 + 1e-9)).all()
+    assert np.isfinite(frame.select_dtypes("number")).all(axis=None)
+
+
+def test_a_killed_study_goes_on(bank, tmp_path):
+    """SIGKILL at moments spread over the run; the records are those of an undisturbed run."""
+    study = plan(bank, repetitions=8)
+    file = write(tmp_path / "plan.toml", study)
+    do(study, tmp_path / "whole")
+    command = [sys.executable, "-m", "ness_bench.cli", "study", "run", str(file), "--out", str(tmp_path / "killed")]
+    counts = []
+    for _ in range(4):
+        process = subprocess.Popen([*command, "--jobs", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        before = len(counts and records(tmp_path / "killed"))
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            folder = tmp_path / "killed" / "runs"
+            if folder.is_dir() and len(list(folder.glob("*.json"))) > before + 3:
+                break
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        counts.append(len(list((tmp_path / "killed" / "runs").glob("*.json"))))
+    assert counts == sorted(counts)
+    assert counts[0] < len(records(tmp_path / "whole"))
+    do(study, tmp_path / "killed")
+    killed = {name: content for name, content in records(tmp_path / "killed").items() if name.endswith(".json")}
+    assert killed == records(tmp_path / "whole")
+
+
+def test_a_folder_of_another_plan_is_refused(bank, tmp_path):
+    do(plan(bank, repetitions=1), tmp_path / "study")
+    before = records(tmp_path / "study")
+    with pytest.raises(NessBenchError, match="holds the runs of another plan"):
+        do(plan(bank, repetitions=2), tmp_path / "study")
+    assert records(tmp_path / "study") == before
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("")
+    with pytest.raises(NessBenchError, match="neither empty nor a study"):
+        do(plan(bank), tmp_path / "other")
+
+
+def test_failed_runs_are_recorded_and_make_a_table_refuse(bank, tmp_path):
+    study = plan(bank, methods=["random-search", "darts"], budgets=[4.0], repetitions=1)
+    errors, _ = do(study, tmp_path / "study")
+    assert len(errors) == 2
+    assert all(error.startswith("darts, size ") for error in errors)
+    with pytest.raises(NessBenchError, match=r"lacks 2 of 4 runs.*\n  darts, size 2, budget 4, seed 0: "):
+        load_records(tmp_path / "study")
+
+
+def test_the_id_names_the_content(bank):
+    first = runs(plan(bank))[0]
+    same = runs(plan(bank, repetitions=5))[0]
+    assert first.id == same.id
+    ids = {spec.id for spec in runs(plan(bank))}
+    assert len(ids) == 24
+    changed = plan(bank, methods=[{"name": "nes-re", "label": "small", "constants": {"population": 5}}, "nes-re"])
+    assert len({spec.id for spec in runs(changed)}) == 24
+
+
+def test_a_record_is_reproducible_and_holds_both_splits(bank):
+    spec = runs(plan(bank))[0]
+    record = execute(spec)
+    assert json.dumps(record) == json.dumps(execute(spec))
+    result = record["result"]
+    rows = [bank.members.row(_parse(m["architecture"]), m["seed"]) for m in result["members"]]
+    mean = bank.test.probabilities(rows).mean(0)
+    assert result["test"]["accuracy"] == pytest.approx((mean.argmax(-1) == bank.test.labels).mean())
+    assert result["val"] != result["test"]
+
+
+def _parse(string):
+    from ness_bench.spaces.nas_bench_201 import parse
+
+    return parse(string)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("sises = [3]", 'unknown key "sises"; did you mean "sizes"'),
+        ("sizes = [0]", "sizes.0: Input should be greater than 0"),
+        ("budgets = []", "budgets: List should have at least 1 item"),
+        (
+            'methods = [{ name = "nes-rs", constant = {} }]',
+            'unknown key "methods.0.constant"; did you mean "constants"',
+        ),
+        ("sizes = [", "is no TOML file"),
+        ('methods = ["nes-sr"]', 'unknown method "nes-sr"; did you mean "nes-rs"'),
+        ('methods = ["nes-rs", "nes-rs"]', "the same run twice"),
+        ('methods = [{ name = "nes-rs", label = "a" }, { name = "nes-rs", label = "b" }]', "the same run twice"),
+        ("sizes = [3, 3]", "the same run twice"),
+        ('bank = "fashoin"', 'unknown bank "fashoin"'),
+    ],
+)
+def test_bad_plans_are_refused(bank, tmp_path, line, message):
+    lines = {
+        "name": 'name = "p"', "bank": f'bank = "{bank.folder}"', "methods": 'methods = ["nes-rs"]',
+        "sizes": "sizes = [3]", "budgets": "budgets = [10]", "repetitions": "repetitions = 1",
+    }  # fmt: skip
+    lines[line.split(" ")[0]] = line
+    file = tmp_path / "plan.toml"
+    file.write_text("\n".join(lines.values()))
+    with pytest.raises(NessBenchError) as error:
+        runs(read_plan(file))
+    assert message in str(error.value)
+
+
+def test_a_missing_key_or_file_is_named(tmp_path):
+    (tmp_path / "plan.toml").write_text('name = "p"')
+    with pytest.raises(NessBenchError, match='key "bank" is missing'):
+        read_plan(tmp_path / "plan.toml")
+    with pytest.raises(NessBenchError, match="there is no plan"):
+        read_plan(tmp_path / "none.toml")

@@ -1,0 +1,110 @@
+import gc
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ness_bench.errors import NessBenchError
+from ness_bench.spaces.space import Space
+from ness_bench.tasks.bank import BankTask
+from ness_bench.tasks.budget import BudgetExhausted
+
+
+def reachable(root):
+    """Every object that references lead to from `root`, through attributes, containers and closures."""
+    seen, todo = {}, [root]
+    while todo:
+        thing = todo.pop()
+        if id(thing) in seen or isinstance(thing, type | types.ModuleType | types.FunctionType):
+            continue
+        seen[id(thing)] = thing
+        todo += gc.get_referents(thing)
+    return list(seen.values())
+
+
+def test_no_path_leads_from_a_task_to_the_test_split(bank):
+    task = BankTask.of(bank, 3, 100)
+    member = task.train(task.space.classes[0])
+    things = reachable((task, member, task.supernet("uniform", 1)))
+    arrays = [thing for thing in things if isinstance(thing, np.ndarray)]
+    assert any(np.shares_memory(array, bank.val.labels) for array in arrays)  # the search would see it
+    for array in arrays:
+        assert not np.may_share_memory(array, bank.test.codes)
+        assert not np.array_equal(array, bank.test.labels)
+        assert bank.test.codes.shape[1] not in array.shape
+    assert not any(thing is bank or (isinstance(thing, Path) and thing == bank.folder) for thing in things)
+
+
+def test_training_is_charged_once_and_seeds_count_up(bank):
+    task = BankTask.of(bank, 3, 100)
+    repeated = next(a for a in task.space.classes if task.seeds(a) == 5)
+    first, second = task.train(repeated), task.train(repeated)
+    assert (first.seed, second.seed) == (0, 1)
+    assert task.budget.spent["training"] == pytest.approx(2 * task.training_cost(repeated))
+    assert task.train(repeated, 1) is second
+    assert task.budget.spent["training"] == pytest.approx(2 * task.training_cost(repeated))
+    np.testing.assert_array_equal(first.val, bank.val.probabilities([bank.members.row(repeated, 0)])[0])
+    single = next(a for a in task.space.classes if task.seeds(a) == 1)
+    task.train(single)
+    with pytest.raises(NessBenchError, match="holds seeds 0 to 0 of it"):
+        task.train(single)
+    with pytest.raises(NessBenchError, match="outside of the task's space"):
+        task.train(next(a for a in Space.whole().classes if a not in task.space))
+
+
+def test_architectures_of_one_functional_class_are_one_network(bank):
+    task = BankTask.of(bank, 3, 100)
+    twins = next(
+        (a, b) for a in task.space.architectures for b in task.space.architectures
+        if a != b and task.space.canonical(a) == task.space.canonical(b)
+    )  # fmt: skip
+    assert task.train(twins[0], 0) is task.train(twins[1], 0)
+
+
+def test_a_method_that_overspends_is_stopped(bank):
+    task = BankTask.of(bank, 3, 2)
+    classes = iter(task.space.classes)
+    with pytest.raises(BudgetExhausted):
+        list(map(task.train, classes))
+    assert task.budget.left >= 0
+    with pytest.raises(BudgetExhausted):
+        task.supernet("darts", 1)
+    spent = task.budget.spent
+    with pytest.raises(BudgetExhausted, match="inherited weights"):
+        BankTask.of(bank, 3, 2.5).supernet("uniform", 2).true_class(np.repeat(task.space.array, 20, 0), np.arange(1000))
+    assert task.budget.spent == spent
+
+
+def test_supernets_take_turns_and_are_charged(bank):
+    prices = BankTask.of(bank, 3, 100).supernet_epochs("uniform")
+    assert prices == {1: pytest.approx(1), 2: pytest.approx(2)}  # the members train for one epoch
+    seeds = []
+    for repetition in range(3):
+        task = BankTask.of(bank, 3, 100, repetition)
+        seeds.append(task.supernet("uniform", 2).stored.seed)
+        assert task.budget.spent == {"training": 0, "supernet": pytest.approx(2), "evaluation": 0}
+    assert seeds == [0, 1, 0]
+    with pytest.raises(NessBenchError, match="it holds: darts, uniform"):
+        task.supernet("gdas", 1)
+    with pytest.raises(NessBenchError, match=r"lengths: \[1, 2\]"):
+        task.supernet("uniform", 3)
+
+
+def test_inherited_passes_are_charged_by_flops(bank):
+    task = BankTask.of(bank, 3, 100)
+    supernet = task.supernet("uniform", 1)
+    architectures = task.space.array[:7]
+    true_class = supernet.true_class(architectures, np.arange(50))
+    assert true_class.shape == (7, 50)
+    assert ((true_class > 0) & (true_class <= 1)).all()
+    expected = sum(task.training_cost(tuple(a)) for a in architectures.tolist()) * 50 / (3 * 480)
+    assert task.budget.spent["evaluation"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "budget", "message"), [(0, 10, "ask for 1 to"), (500, 10, "covers"), (3, 0.01, "pays for no member")]
+)
+def test_impossible_tasks_are_refused(bank, size, budget, message):
+    with pytest.raises(NessBenchError, match=message):
+        BankTask.of(bank, size, budget)

@@ -1,0 +1,71 @@
+"""The command line as a user meets it: what it prints, what it refuses, with which exit code."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ness_bench.methods.method import methods
+from ness_bench.spaces.nas_bench_201 import to_string
+
+
+def ness_bench(*arguments, folder=None):
+    command = [sys.executable, "-m", "ness_bench.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder)
+
+
+def test_search_prints_members_weights_metrics_and_cost(bank):
+    arguments = ("search", "nes-rs", "--bank", bank.folder, "--budget", 20, "--size", 3, "--seed", 4)
+    first, second = ness_bench(*arguments), ness_bench(*arguments)
+    assert first.returncode == 0
+    assert first.stdout == second.stdout
+    result = json.loads(first.stdout)
+    assert set(result) == {"members", "weights", "val", "test", "cost"}
+    members = [f"{m['architecture']}:{m['seed']}" for m in result["members"]]
+    scored = json.loads(ness_bench("bank", "evaluate", bank.folder, *members).stdout)
+    assert scored == {"val": result["val"], "test": result["test"]}
+
+
+def test_methods_are_listed():
+    listed = ness_bench("methods").stdout
+    assert all(name in listed for name in methods())
+
+
+def test_help_and_import_load_nothing_heavy():
+    heavy = "{'torch', 'numba', 'pandas', 'scipy', 'matplotlib'}"
+    for statement in ("import ness_bench", "import ness_bench.cli"):
+        code = f"import sys; {statement}; print({heavy} & set(sys.modules))"
+        shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+        assert shown.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["search", "nes-sr", "--budget", 9, "--size", 3], 'did you mean "nes-rs"'),
+        (["search", "nes-rs", "--budget", 9, "--size", 3, "--bank", "fashoin"], 'unknown bank "fashoin"'),
+        (["search", "nes-rs", "--budget", 0, "--size", 3], "must be a positive number"),
+        (["search", "nes-rs", "--budget", 0.001, "--size", 3], "pays for no member"),
+        (["search", "nes-rs", "--budget", 9, "--size", 0], "ask for 1 to"),
+        (["search", "nes-rs", "--budget", 9, "--size", 5000], "covers"),
+        (["search", "nes-re", "--budget", 9, "--size", 3, "--set", "population"], "write it like --set"),
+        (["bank", "evaluate", "|none~0|"], "node"),
+        (["bank", "evaluate", to_string((0,) * 6) + ":x"], "stands its seed"),
+        (["study", "run", "none.toml"], "there is no plan"),
+        (["study", "report", "."], "holds no study"),
+        (["bank", "build", "--out", "b", "--uniform-epochs", "ten"], "write it like 80,160"),
+        (["bank", "build", "--out", "b", "--data", "mnist"], 'unknown data set "mnist"'),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(bank, tmp_path, arguments, message):
+    if arguments[:1] == ["search"] and "--bank" not in arguments:
+        arguments = [*arguments, "--bank", bank.folder]
+    if arguments[:2] == ["bank", "evaluate"]:
+        arguments = [*arguments[:2], bank.folder, *arguments[2:]]
+    shown = ness_bench(*arguments, folder=tmp_path)
+    assert shown.returncode == 2
+    assert message in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert shown.stdout == ""
+    assert list(tmp_path.iterdir()) == []
