@@ -31,7 +31,9 @@ app.add_typer(study_app, name="study")
 
 BankName = Annotated[str, typer.Argument(help="A shipped bank (fashion) or the folder of one.")]
 BankOption = Annotated[str, typer.Option("--bank", help="A shipped bank (fashion) or the folder of one.")]
-Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Worker processes, one thread each.", show_default="cores")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Worker processes, one thread each.", show_default="cores")
+]
 
 
 def _cores() -> int:
@@ -196,7 +198,7 @@ def bank_build(
     uniform_epochs: Annotated[str, typer.Option(help="Lengths of the single-path supernets.")] = "80,160",
     darts_epochs: Annotated[int, typer.Option(min=0, help="Length of the DARTS supernets; 0 for none.")] = 50,
     supernet_seeds: Annotated[int, typer.Option(min=0, help="Supernets of each kind and length.")] = 3,
-    jobs: Jobs = 0,
+    jobs: Jobs = None,
 ) -> None:
     """Train the members and supernets of a bank and assemble it.
 
@@ -229,7 +231,7 @@ def study_run(
     out: Annotated[
         Path | None, typer.Option(help="Folder for records, tables, figures.", show_default="results/NAME")
     ] = None,
-    jobs: Jobs = 0,
+    jobs: Jobs = None,
 ) -> None:
     """Run what of a plan is not done yet, then report on it.
 

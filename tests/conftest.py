@@ -1,4 +1,7 @@
 import os
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # before numpy: workers share the cores
+
 from pathlib import Path
 
 import pytest

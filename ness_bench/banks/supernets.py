@@ -65,9 +65,7 @@ class StoredSupernet:
 
         A single column cannot be renormalised; half of the smallest step keeps a zero's logarithm finite.
         """
-        roots: npt.NDArray[np.float32] = np.maximum(
-            self.true_class_codes[rows][:, examples], np.float32(0.5)
-        ) / np.float32(codec.LEVELS)
+        roots = np.maximum(self.true_class_codes[rows][:, examples], np.float32(0.5)) / np.float32(codec.LEVELS)
         return np.square(roots)
 
 

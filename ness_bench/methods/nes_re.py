@@ -62,10 +62,9 @@ class NesRE:
     def _child(
         self, task: Task, alive: deque[Member], trained: dict[Architecture, Member], rng: np.random.Generator
     ) -> Architecture | None:
-        """A mutation of a parent that no network trained so far equals; None where there is none."""
+        """The smallest mutation of a parent to a network not trained so far; None where all are trained."""
         population = list(alive)
         candidates = forward_select(true_class(population, task.val_labels), min(self.parents, len(population)))
         parent = population[rng.choice(candidates)].architecture
-        children = [task.space.canonical(neighbour) for neighbour in task.space.neighbours(parent)]
-        children = [child for child in children if child not in trained]
-        return children[rng.integers(len(children))] if children else None
+        children = task.space.neighbours(parent, besides=trained)
+        return task.space.canonical(children[rng.integers(len(children))]) if children else None

@@ -62,16 +62,19 @@ class Space:
         """One architecture, uniformly over the strings of the space (not over its functional classes)."""
         return self.architectures[rng.integers(self.size)]
 
-    def neighbours(self, architecture: Architecture) -> list[Architecture]:
+    def neighbours(self, architecture: Architecture, besides: Collection[Architecture] = ()) -> list[Architecture]:
         """The architectures of another functional class that differ on the fewest edges.
 
         On the whole space these differ on one edge; a restricted space may hold none so near.
+
+        Args:
+            besides: canonical architectures of further classes to leave out.
         """
-        distance = (self.array != np.array(architecture, np.int8)).sum(1)
-        own = self.canonical(architecture)
+        distances = (self.array != np.array(architecture, np.int8)).sum(1)
+        left_out = {self.canonical(architecture), *besides}
         for edges in range(1, self.array.shape[1] + 1):
-            at = [self.architectures[row] for row in np.flatnonzero(distance == edges)]
-            at = [neighbour for neighbour in at if self.canonical(neighbour) != own]
-            if at:
-                return at
+            near = [self.architectures[row] for row in np.flatnonzero(distances == edges)]
+            near = [neighbour for neighbour in near if self.canonical(neighbour) not in left_out]
+            if near:
+                return near
         return []

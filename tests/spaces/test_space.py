@@ -6,14 +6,18 @@ from ness_bench.spaces import nas_bench_201
 from ness_bench.spaces.space import Space
 
 
-def test_the_whole_space_has_the_published_neighbours_of_other_function():
+def test_on_the_whole_space_neighbours_are_the_published_ones_of_another_function():
     whole = Space.whole()
     architecture = nas_bench_201.RESNET
-    expected = {n for n in nas_bench_201.neighbours(architecture) if whole.canonical(n) != architecture}
-    assert set(whole.neighbours(architecture)) == {
+    of_other_function = {
         n for n in nas_bench_201.neighbours(architecture) if whole.canonical(n) != whole.canonical(architecture)
     }
-    assert expected
+    assert set(whole.neighbours(architecture)) == of_other_function
+    besides = {whole.canonical(n) for n in list(of_other_function)[:5]}
+    left = {n for n in of_other_function if whole.canonical(n) not in besides}
+    assert set(whole.neighbours(architecture, besides)) == left
+    everything = whole.neighbours(architecture, {whole.canonical(n) for n in of_other_function})
+    assert {sum(a != b for a, b in zip(architecture, n, strict=True)) for n in everything} == {2}
 
 
 def test_a_restricted_space_is_the_union_of_its_classes():
