@@ -260,13 +260,16 @@ def study_run(
 def study_report(folder: Annotated[Path, typer.Argument(help="Folder of a study that has been run.")]) -> None:
     """Write a study's tables and figures anew from its records, and print the table."""
     from rich.console import Console
-    from rich.markdown import Markdown
 
     from ness_bench.reports.report import write_report
+    from ness_bench.reports.terminal import comparison
 
     written = write_report(folder)
-    Console().print(Markdown((folder / "tables" / "comparison.md").read_text()))
-    print("\n".join(str(path) for path in written))
+    console = Console()
+    for table in comparison(folder / "tables" / "comparison.csv"):
+        console.print(table, "")
+    print("The means over repetitions on test; ± is half the width of the 95 % bootstrap interval. Written:")
+    print("\n".join(f"  {path}" for path in written))
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ def write_tables(records: pd.DataFrame, folder: Path, context: Context) -> list[
     summary = summarise(records, [column.metric for column in COLUMNS])
     how = protocol(context)
     tables = {
-        "comparison.csv": comparison(summary).to_csv(index=False, float_format="%.6g"),
+        "comparison.csv": comparison(summary).to_csv(index=False, float_format="%.9g"),
         "comparison.md": markdown(summary, how),
         "comparison.tex": latex(summary, how),
     }

@@ -1,0 +1,39 @@
+"""The comparison table on a terminal: what of it fits 80 columns."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from ness_bench.reports.tables import COLUMNS
+
+WITH_INTERVAL = ("accuracy", "nll")
+LEFT_OUT = ("member_accuracy",)
+
+
+def comparison(csv: Path) -> Iterator[Table]:
+    """A table a (size, budget) of comparison.csv; ± is half the width of the interval."""
+    shown = [column for column in COLUMNS if column.metric not in LEFT_OUT]
+    for (size, budget), block in pd.read_csv(csv).groupby(["size", "budget"]):
+        table = Table(
+            "method", title=f"Ensemble size {size}, budget {budget:g} TE", title_justify="left", padding=(0, 1)
+        )
+        for column in shown:
+            table.add_column(f"{column.title} {column.better}\n{column.unit}".strip(" "), justify="right", no_wrap=True)
+        best = {
+            column.metric: getattr(block[f"{column.metric}_mean"], "max" if column.better == "↑" else "min")()
+            for column in shown
+            if column.better
+        }
+        for row in block.to_dict("records"):
+            cells = []
+            for column in shown:
+                mean, low, high = (column.scale * row[f"{column.metric}_{end}"] for end in ("mean", "low", "high"))
+                text = f"{mean:.{column.digits}f}"
+                if column.metric in WITH_INTERVAL:
+                    text += f" ± {(high - low) / 2:.{column.digits}f}"
+                cells.append(f"[bold]{text}[/]" if row[f"{column.metric}_mean"] == best.get(column.metric) else text)
+            table.add_row(row["method"], *cells)
+        yield table
