@@ -17,9 +17,9 @@ def comparison(csv: Path) -> Iterator[Table]:
     """A table a (size, budget) of comparison.csv; ± is half the width of the interval."""
     shown = [column for column in COLUMNS if column.metric not in LEFT_OUT]
     for (size, budget), block in pd.read_csv(csv).groupby(["size", "budget"]):
-        table = Table(
-            "method", title=f"Ensemble size {size}, budget {budget:g} TE", title_justify="left", padding=(0, 1)
-        )
+        title = f"Ensemble size {size}, budget {budget:g} TE"
+        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column("method", no_wrap=True)
         for column in shown:
             table.add_column(f"{column.title} {column.better}\n{column.unit}".strip(" "), justify="right", no_wrap=True)
         best = {
