@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -31,7 +32,7 @@ def comparison(csv: Path) -> Iterator[Table]:
             cells = []
             for column in shown:
                 mean, low, high = (column.scale * row[f"{column.metric}_{end}"] for end in ("mean", "low", "high"))
-                text = f"{mean:.{column.digits}f}"
+                text = f"{np.round(mean, column.digits):.{column.digits}f}"  # as in the files
                 if column.metric in WITH_INTERVAL:
                     text += f" ± {(high - low) / 2:.{column.digits}f}"
                 cells.append(f"[bold]{text}[/]" if row[f"{column.metric}_mean"] == best.get(column.metric) else text)
