@@ -8,6 +8,8 @@ convolutions, 2 operations an element for batch normalisation, 1 for ReLU, 9 for
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ness_bench.data.images import DataSet
+from ness_bench.errors import NessBenchError
 from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, EDGES, OPERATIONS, POOL, Architecture, prune
 
 
@@ -36,6 +38,20 @@ class Skeleton:
         for _ in range(2):
             sizes.append((sizes[-1] + 1) // 2)
         return tuple((self.channels * 2**stage, size) for stage, size in enumerate(sizes))
+
+
+def require_fit(data: DataSet, skeleton: Skeleton) -> None:
+    """Refuse a data set that a skeleton's networks cannot take.
+
+    Raises:
+        NessBenchError: its images or classes differ from the skeleton's.
+    """
+    expected = (skeleton.image_size, skeleton.image_size, skeleton.input_channels)
+    if data.train.pixels.shape[1:] != expected or len(data.class_names) != skeleton.classes:
+        raise NessBenchError(
+            f'data set "{data.name}" has images {data.train.pixels.shape[1:]} of {len(data.class_names)} classes, but '
+            f"the skeleton takes {expected} and {skeleton.classes}; build the skeleton for this data set"
+        )
 
 
 def edge_flops(operation: int, channels: int, size: int) -> int:

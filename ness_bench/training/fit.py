@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ness_bench.data.images import DataSet
 from ness_bench.errors import NessBenchError
-from ness_bench.networks.skeleton import Skeleton
+from ness_bench.networks.skeleton import Skeleton, require_fit
 from ness_bench.spaces.nas_bench_201 import Architecture, to_string
 from ness_bench.training.parameters import Parameters, initial
 from ness_bench.training.recipe import Recipe
@@ -101,12 +101,7 @@ def fit(
     """
     images, labels = data.normalise(data.train.pixels), data.train.labels
     steps = len(labels) // recipe.batch_size
-    expected = (skeleton.image_size, skeleton.image_size, skeleton.input_channels)
-    if images.shape[1:] != expected or len(data.class_names) != skeleton.classes:
-        raise NessBenchError(
-            f'data set "{data.name}" has images {images.shape[1:]} of {len(data.class_names)} classes, but the '
-            f"skeleton takes {expected} and {skeleton.classes}; build the skeleton for this data set"
-        )
+    require_fit(data, skeleton)
     if steps == 0:
         raise NessBenchError(
             f"{len(labels)} training images do not fill one batch of {recipe.batch_size}; make the batch smaller"

@@ -1,12 +1,8 @@
 """The PyTorch engine: one network in training, eagerly, on one thread."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from ness_bench.networks.nas_bench_201 import Network
@@ -14,21 +10,7 @@ from ness_bench.networks.skeleton import Skeleton
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.training.parameters import Parameters
 from ness_bench.training.recipe import Recipe
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _tensor(images: npt.NDArray[np.float32]) -> Tensor:
-    """Images [examples, height, width, channels] as PyTorch has them."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
+from ness_bench.training.tensors import one_thread, to_tensor
 
 
 class TorchEngine:
@@ -64,11 +46,11 @@ class TorchEngine:
     ) -> None:
         """Take a step for each row of `batches` [steps, batch] at its learning rate in `rates` [steps]."""
         self.network.train()
-        with _one_thread():
+        with one_thread():
             for batch, rate in zip(batches, rates, strict=True):
                 for group in self.optimizer.param_groups:
                     group["lr"] = float(rate)
-                loss = F.cross_entropy(self.network(_tensor(images[batch])), torch.from_numpy(labels[batch]))
+                loss = F.cross_entropy(self.network(to_tensor(images[batch])), torch.from_numpy(labels[batch]))
                 self.optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 self.optimizer.step()
@@ -76,8 +58,8 @@ class TorchEngine:
     def predict(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Class probabilities [examples, classes]."""
         self.network.eval()
-        with _one_thread(), torch.inference_mode():
-            parts = torch.split(_tensor(images), 1_000)
+        with one_thread(), torch.inference_mode():
+            parts = torch.split(to_tensor(images), 1_000)
             probabilities: npt.NDArray[np.float32] = torch.cat(
                 [self.network(part).softmax(1) for part in parts]
             ).numpy()

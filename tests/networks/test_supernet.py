@@ -6,7 +6,7 @@ from ness_bench.networks.nas_bench_201 import Network
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernet import MixedCell, Supernet
 from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, EDGES, OPERATIONS, prune
-from ness_bench.training.one_shot.descent import one_thread
+from ness_bench.training.tensors import one_thread
 
 SKELETON = Skeleton(channels=4, cells=1)
 LIVE = (3, 2, 1, 4, 2, 3)

@@ -14,7 +14,8 @@ from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernet import Supernet
 from ness_bench.spaces.nas_bench_201 import OPERATIONS, prune
 from ness_bench.training.one_shot import darts, inherited, uniform, weights
-from ness_bench.training.one_shot.descent import Descent, one_thread, train_tensors
+from ness_bench.training.one_shot.descent import Descent, train_tensors
+from ness_bench.training.tensors import one_thread
 
 SKELETON = Skeleton(channels=4, cells=1)
 UNIFORM = uniform.UniformRecipe(epochs=2, batch_size=32)

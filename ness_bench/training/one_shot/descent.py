@@ -1,18 +1,15 @@
 """What both ways to train a supernet share: images as tensors, shuffled batches, the steps on weights."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from ness_bench.data.images import DataSet
 from ness_bench.errors import NessBenchError
-from ness_bench.networks.skeleton import Skeleton
+from ness_bench.networks.skeleton import Skeleton, require_fit
 from ness_bench.networks.supernet import Supernet
+from ness_bench.training.tensors import to_tensor
 
 
 @dataclass(frozen=True)
@@ -64,23 +61,13 @@ class Descent:
         self._schedule.step()
 
 
-def to_tensor(images: npt.NDArray[np.float32]) -> Tensor:
-    """Images [examples, height, width, channels] as networks take them, [examples, channels, height, width]."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2)
-
-
 def train_tensors(data: DataSet, skeleton: Skeleton, at_least: int) -> tuple[Tensor, Tensor]:
     """The training images, normalised, and their labels.
 
     Raises:
         NessBenchError: the data set does not fit the skeleton, or has fewer than `at_least` training images.
     """
-    expected = (skeleton.image_size, skeleton.image_size, skeleton.input_channels)
-    if data.train.pixels.shape[1:] != expected or len(data.class_names) != skeleton.classes:
-        raise NessBenchError(
-            f'data set "{data.name}" has images {data.train.pixels.shape[1:]} of {len(data.class_names)} classes, but '
-            f"the skeleton takes {expected} and {skeleton.classes}; build the skeleton for this data set"
-        )
+    require_fit(data, skeleton)
     if len(data.train) < at_least:
         raise NessBenchError(
             f"{len(data.train)} training images were given, but a step takes {at_least}; make the batch smaller"
@@ -93,14 +80,3 @@ def shuffled(examples: Tensor, batch_size: int, generator: torch.Generator) -> T
     order = torch.randperm(len(examples), generator=generator)
     full = len(examples) // batch_size * batch_size
     return examples[order[:full]].view(-1, batch_size)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread: sums do not depend on the machine, and small networks are not faster on more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

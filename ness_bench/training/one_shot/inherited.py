@@ -6,7 +6,7 @@ import torch
 
 from ness_bench.networks.supernet import Supernet
 from ness_bench.spaces.nas_bench_201 import Architecture
-from ness_bench.training.one_shot.descent import one_thread, to_tensor
+from ness_bench.training.tensors import one_thread, to_tensor
 
 
 def probabilities(
