@@ -279,6 +279,9 @@ def main() -> None:
     except NessBenchError as error:
         print(f"ness-bench: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except OSError as error:  # no permission, no space, a file where a folder should be
+        print(f"ness-bench: {error}; what was whole before stays whole, run the command again", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

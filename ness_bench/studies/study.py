@@ -48,8 +48,8 @@ def _claim(folder: Path, plan: Plan) -> None:
                 f"{folder} holds the runs of another plan (compare {path}); choose another --out, or remove the folder"
             )
         return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise NessBenchError(f"{folder} is neither empty nor a study; choose another --out")
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise NessBenchError(f"{folder} is neither an empty folder nor a study; choose another --out")
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     _write_json(path, plan.model_dump())
 

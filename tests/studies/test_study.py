@@ -91,8 +91,10 @@ def test_a_folder_of_another_plan_is_refused(bank, tmp_path):
     assert records(tmp_path / "study") == before
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("")
-    with pytest.raises(NessBenchError, match="neither empty nor a study"):
+    with pytest.raises(NessBenchError, match="neither an empty folder nor a study"):
         do(plan(bank), tmp_path / "other")
+    with pytest.raises(NessBenchError, match="neither an empty folder nor a study"):
+        do(plan(bank), tmp_path / "other" / "thesis.txt")
 
 
 def test_failed_runs_are_recorded_and_make_a_table_refuse(bank, tmp_path):
