@@ -39,7 +39,7 @@ speed: $(STAMP)-dev
 
 $(STAMP): pyproject.toml .ci/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ness_bench needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	# torch alone comes from PyTorch's own index, which serves the CPU and CUDA builds
 	$(PIP) --no-deps --extra-index-url https://download.pytorch.org/whl/$(TORCH) torch
 	$(PIP) --editable .

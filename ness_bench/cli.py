@@ -102,8 +102,8 @@ def _constants(settings: list[str]) -> dict[str, Any]:
         try:
             if not equals:
                 raise tomllib.TOMLDecodeError("no =")
-            constants[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+            (constants[name.strip()],) = tomllib.loads(f"value = {value}").values()
+        except ValueError:  # no TOML, or more than one value
             raise NessBenchError(f'--set was given "{setting}"; write it like --set delta=0.5') from None
     return constants
 
@@ -136,9 +136,9 @@ def bank_info(bank: BankName) -> None:
     from ness_bench.banks.named import open_named
     from ness_bench.banks.summary import summarise
 
-    opened = open_named(bank)
-    width = max(len(label) for label, _ in summarise(opened))
-    for label, value in summarise(opened):
+    lines = summarise(open_named(bank))
+    width = max(len(label) for label, _ in lines)
+    for label, value in lines:
         print(f"{label:{width}}  {value}")
 
 
@@ -204,7 +204,8 @@ def bank_build(
 
     Killed at any moment, the same command goes on where it was: what is trained lies in OUT.partial until all is.
     """
-    from ness_bench.banks.build import BuildPlan, build
+    from ness_bench.banks.build import build
+    from ness_bench.banks.plan import BuildPlan
     from ness_bench.training.recipe import Recipe
 
     try:

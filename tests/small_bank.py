@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ness_bench.banks.build import BuildPlan
+from ness_bench.banks.plan import BuildPlan
 from ness_bench.training.recipe import Recipe
 
 

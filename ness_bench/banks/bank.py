@@ -11,16 +11,15 @@ A bank is a folder:
 The prediction files are memory-mapped: opening costs milliseconds, and a lookup reads only its members.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ness_bench.banks import codec, supernets
+from ness_bench.banks.manifest import Manifest, check_digests, read_manifest
 from ness_bench.banks.supernets import StoredSupernet
 from ness_bench.errors import NessBenchError
 from ness_bench.files import digest
@@ -29,8 +28,6 @@ from ness_bench.spaces import nas_bench_201
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.spaces.space import Space
 from ness_bench.training.recipe import Recipe
-
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -112,26 +109,26 @@ class Bank:
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     members: MemberTable
     val: Predictions
     test: Predictions
 
     @property
     def name(self) -> str:
-        return str(self.manifest["name"])
+        return self.manifest.name
 
     @property
     def skeleton(self) -> Skeleton:
-        return Skeleton(**self.manifest["skeleton"])
+        return self.manifest.skeleton
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(**self.manifest["recipe"])
+        return self.manifest.recipe
 
     @property
     def train_examples(self) -> int:
-        return int(self.manifest["train_examples"])
+        return self.manifest.train_examples
 
     @property
     def digest(self) -> str:
@@ -146,48 +143,9 @@ class Bank:
     @cached_property
     def supernets(self) -> tuple[StoredSupernet, ...]:
         """The stored supernets, ordered by kind, length and seed."""
-        stored = [supernets.read(path) for path in (self.folder / "supernets").glob("*.npz")]
+        names = [name for name in self.manifest.files if name.startswith("supernets/") and name.endswith(".npz")]
+        stored = [supernets.read(self.folder / name) for name in names]
         return tuple(sorted(stored, key=lambda supernet: (supernet.kind, supernet.epochs, supernet.seed)))
-
-
-def check_digests(folder: Path, manifest: dict[str, Any]) -> None:
-    """Compare every file of a bank with its digest.
-
-    Raises:
-        NessBenchError: a file is missing or differs; the message names it.
-    """
-    for name, expected in manifest["files"].items():
-        path = folder / name
-        if not path.is_file():
-            raise NessBenchError(f"bank {folder}: {name} is missing; restore it or build the bank again")
-        found = digest(path)
-        if found != expected:
-            raise NessBenchError(
-                f"bank {folder}: {name} is corrupt or truncated: its SHA-256 digest is {found[:12]}… but bank.json "
-                f"says {expected[:12]}…; restore the file or build the bank again"
-            )
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The content of `bank.json`.
-
-    Raises:
-        NessBenchError: there is no bank, or it is of another schema.
-    """
-    path = folder / "bank.json"
-    if not path.is_file():
-        raise NessBenchError(f"{folder} holds no bank: {path.name} is missing; `ness-bench bank build` makes one")
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text())
-        schema = manifest["schema"]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-        raise NessBenchError(f"{path} is corrupt: it is no bank's description; restore it") from None
-    if schema != SCHEMA:
-        raise NessBenchError(
-            f"bank {folder} has schema {schema}, this version of ness_bench reads schema {SCHEMA}; "
-            f"{'upgrade ness_bench' if schema > SCHEMA else 'build the bank again'}"
-        )
-    return manifest
 
 
 def open_bank(folder: Path) -> Bank:

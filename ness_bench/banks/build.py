@@ -31,7 +31,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ness_bench.banks import codec, supernets
-from ness_bench.banks.bank import SCHEMA, MemberTable, write_members
+from ness_bench.banks.bank import MemberTable, write_members
+from ness_bench.banks.manifest import SCHEMA, Manifest
+from ness_bench.banks.plan import BuildPlan
 from ness_bench.banks.supernets import StoredSupernet
 from ness_bench.data.images import DataSet
 from ness_bench.data.named import load_named
@@ -42,53 +44,9 @@ from ness_bench.networks.skeleton import Skeleton, flops, parameters
 from ness_bench.spaces.nas_bench_201 import Architecture, canonical, prune
 from ness_bench.spaces.space import Space
 from ness_bench.training.fit import fit
-from ness_bench.training.recipe import Recipe
 
 ORDER_SEED = 0
 """Of the random order in which classes enter a bank: a longer bank holds all that a shorter one does."""
-
-
-@dataclass(frozen=True)
-class BuildPlan:
-    """What a bank is made of.
-
-    Attributes:
-        data: name of the data set.
-        classes: functional classes drawn.
-        best_repeated: classes, best by validation NLL, that get further seeds.
-        random_repeated: classes, first of the random order, that get further seeds.
-        extra_seeds: how many further seeds.
-        recipe: of the members.
-        channels: width C of the skeleton's first stage.
-        cells: cells a stage of the skeleton.
-        train_examples: the first of the train split are trained on.
-        test_examples: the first of the test split are predicted.
-        uniform_epochs: lengths of the single-path supernets.
-        darts_epochs: length of the DARTS supernets; 0 for none.
-        supernet_seeds: supernets of each kind and length.
-    """
-
-    data: str
-    classes: int
-    best_repeated: int
-    random_repeated: int
-    extra_seeds: int
-    recipe: Recipe
-    channels: int
-    cells: int
-    train_examples: int
-    test_examples: int
-    uniform_epochs: tuple[int, ...]
-    darts_epochs: int
-    supernet_seeds: int
-
-    def __post_init__(self) -> None:
-        available = len(Space.whole().classes)
-        if not 1 <= self.classes <= available:
-            raise NessBenchError(f"{self.classes} classes were asked for; the space has 1 to {available}")
-        for repeated in (self.best_repeated, self.random_repeated):
-            if not 0 <= repeated <= self.classes:
-                raise NessBenchError(f"further seeds of {repeated} classes were asked for, of {self.classes} classes")
 
 
 @lru_cache(maxsize=1)
@@ -335,27 +293,23 @@ def _assemble(plan: BuildPlan, partial: Path, folder: Path, jobs: Sequence[Membe
     )
     write_members(whole / "members.parquet", members)
     files = sorted(path for path in whole.rglob("*") if path.is_file())
-    manifest = {
-        "schema": SCHEMA,
-        "name": folder.name,
-        "space": Space.whole().name,
-        "data": data.name,
-        "class_names": data.class_names,
-        "train_examples": len(data.train),
-        "skeleton": asdict(skeleton),
-        "recipe": asdict(plan.recipe),
-        "codec": {"name": "sqrt", "levels": codec.LEVELS},
-        "plan": asdict(plan),
-        "versions": {package: version(package) for package in ("ness_bench", "numpy", "numba", "torch")},
-        "files": {path.relative_to(whole).as_posix(): digest(path) for path in files},
-    }
-    write_atomically(whole / "bank.json", lambda file: file.write((json.dumps(manifest, indent=1) + "\n").encode()))
+    manifest = Manifest.model_validate(
+        {
+            "schema": SCHEMA,
+            "name": folder.name,
+            "space": Space.whole().name,
+            "data": data.name,
+            "class_names": data.class_names,
+            "train_examples": len(data.train),
+            "skeleton": skeleton,
+            "recipe": plan.recipe,
+            "codec": {"name": codec.NAME, "levels": codec.LEVELS},
+            "plan": plan,
+            "versions": {package: version(package) for package in ("ness_bench", "numpy", "numba", "torch")},
+            "files": {path.relative_to(whole).as_posix(): digest(path) for path in files},
+        }
+    )
+    content = manifest.model_dump_json(indent=1, by_alias=True) + "\n"
+    write_atomically(whole / "bank.json", lambda file: file.write(content.encode()))
     whole.rename(folder)
     shutil.rmtree(partial)
-
-
-def plan_of(manifest: dict[str, Any]) -> BuildPlan:
-    """The plan that a bank was built by."""
-    content = dict(manifest["plan"])
-    recipe, lengths = Recipe(**content.pop("recipe")), tuple(content.pop("uniform_epochs"))
-    return BuildPlan(recipe=recipe, uniform_epochs=lengths, **content)

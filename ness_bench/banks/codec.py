@@ -8,7 +8,7 @@ decoded, renormalised values *are* the bank, so nothing downstream is approximat
 import numpy as np
 import numpy.typing as npt
 
-LEVELS = 255
+NAME, LEVELS = "sqrt", 255
 
 
 def encode(probabilities: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ness_bench.banks.bank import Bank, Predictions
+from ness_bench.banks.supernets import StoredSupernet
 
 
 def accuracies(predictions: Predictions) -> npt.NDArray[np.float64]:
@@ -39,8 +40,8 @@ def summarise(bank: Bank) -> list[tuple[str, str]]:
     recipe = bank.recipe
     low, median, high = np.quantile(test[first], [0, 0.5, 1])
     return [
-        ("bank", f"{bank.name} (schema {manifest['schema']}, digest {bank.digest[:12]})"),
-        ("data", f"{manifest['data']}: {manifest['train_examples']:,} train, {len(bank.val.labels):,} val, "
+        ("bank", f"{bank.name} (schema {manifest.schema_}, digest {bank.digest[:12]})"),
+        ("data", f"{manifest.data}: {manifest.train_examples:,} train, {len(bank.val.labels):,} val, "
                  f"{len(bank.test.labels):,} test examples, {bank.skeleton.classes} classes"),
         ("network", f"C={bank.skeleton.channels}, N={bank.skeleton.cells}, {bank.skeleton.image_size}×"
                     f"{bank.skeleton.image_size}×{bank.skeleton.input_channels} images"),
@@ -48,21 +49,20 @@ def summarise(bank: Bank) -> list[tuple[str, str]]:
                    f"weight decay {recipe.weight_decay}"),
         ("coverage", f"{int(first.sum()):,} of 4,930 functional classes, {bank.space.size:,} of 15,625 strings"),
         ("members", f"{len(members):,}; {len(several)} classes have {int(members.seeds.max()) + 1} seeds"),
-        ("codec", f"{manifest['codec']['name']}, {manifest['codec']['levels'] + 1} levels, one byte a probability"),
+        ("codec", f"{manifest.codec.name}, {manifest.codec.levels + 1} levels, one byte a probability"),
         ("test accuracy", f"{low:.4f} to {high:.4f}, median {median:.4f} (seed 0)"),
         ("spread of accuracy", f"{between:.4f} between architectures, {spread:.4f} between seeds"),
         ("val→test ranks", f"Spearman {spearmanr(val[first], test[first]).statistic:.3f} (seed 0)"),
         ("training", f"{members.cpu_seconds.sum() / 3600:.2f} CPU hours, "
                      f"median {np.median(members.cpu_seconds):.2f} s a member"),
-        *((f"supernet {supernet.name}", _supernet_line(bank, supernet.name)) for supernet in bank.supernets),
+        *((f"supernet {supernet.name}", _supernet_line(bank, supernet)) for supernet in bank.supernets),
     ]  # fmt: skip
 
 
-def _supernet_line(bank: Bank, name: str) -> str:
+def _supernet_line(bank: Bank, stored: StoredSupernet) -> str:
     """How well inherited-weight scores rank the bank's networks."""
     from scipy.stats import spearmanr
 
-    stored = next(supernet for supernet in bank.supernets if supernet.name == name)
     rows = np.flatnonzero(bank.members.seeds == 0)
     architectures = np.array([bank.members.architectures[row] for row in rows], np.int8)
     inherited = np.log(stored.true_class(stored.rows(architectures))).mean(-1)

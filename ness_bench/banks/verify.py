@@ -7,7 +7,7 @@ import numpy as np
 
 from ness_bench.banks import codec
 from ness_bench.banks.bank import Bank, open_bank
-from ness_bench.banks.build import load_data, plan_of
+from ness_bench.banks.build import load_data
 from ness_bench.banks.summary import seed_spread
 from ness_bench.errors import NessBenchError
 from ness_bench.spaces.nas_bench_201 import to_string
@@ -26,7 +26,7 @@ def verify(folder: Path, retrain: int, seed: int) -> Iterator[str]:
         NessBenchError: a check failed; the message says which, and where.
     """
     bank = open_bank(folder)
-    yield f"digests: {len(bank.manifest['files'])} files are what was written"
+    yield f"digests: {len(bank.manifest.files)} files are what was written"
     _check_shapes(bank)
     yield f"shapes: {len(bank.members)} members on {len(bank.val.labels)} val and {len(bank.test.labels)} test examples"
     _check_sums(bank)
@@ -63,7 +63,7 @@ def _retrain(bank: Bank, members: int, seed: int) -> Iterator[str]:
     Elsewhere float rounding differs, and training is chaotic: a member is then another draw of its seed,
     and its accuracy must lie within the spread of seeds and the sampling error of the test split.
     """
-    plan, spread = plan_of(bank.manifest), seed_spread(bank)
+    plan, spread = bank.manifest.plan, seed_spread(bank)
     for row in np.random.default_rng(seed).choice(len(bank.members), min(members, len(bank.members)), replace=False):
         architecture, member_seed = bank.members.architectures[row], int(bank.members.seeds[row])
         name = f"{to_string(architecture)} seed {member_seed}"

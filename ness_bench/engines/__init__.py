@@ -1,1 +1,1 @@
-"""Where jobs run. One function, `map`: jobs in, results as they complete."""
+"""Where jobs run. One function an engine: jobs in, results as they complete."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ness_bench.errors import NessBenchError
 from ness_bench.methods.method import register
-from ness_bench.spaces.nas_bench_201 import Architecture
+from ness_bench.spaces.nas_bench_201 import Architecture, to_string
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.task import Ensemble, Task
 
@@ -47,4 +48,9 @@ class DartsEnsemble:
 
     def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
         architecture = search(task)
+        if task.seeds(architecture) < task.ensemble_size:
+            raise NessBenchError(
+                f"DARTS derived {to_string(architecture)}, which can be trained here with {task.seeds(architecture)} "
+                f"seeds, but an ensemble of {task.ensemble_size} was asked for; ask for fewer members"
+            )
         return Ensemble.uniform([task.train(architecture) for _ in range(task.ensemble_size)])

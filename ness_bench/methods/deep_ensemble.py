@@ -21,25 +21,28 @@ from ness_bench.tasks.task import Ensemble, Member, Task, true_class
 class DeepEnsemble:
     """n seeds of the best of K random networks.
 
-    Networks that the task cannot train with n seeds are passed over: on a bank, those of fewer seeds.
+    Every network drawn is trained and paid. Where the task has fewer than n seeds of one, as a bank may,
+    it cannot become the best.
     """
 
     def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
         best: Member | None = None
         further = task.ensemble_size - 1
         for architecture in random_architectures(task, rng):
-            if task.seeds(architecture) < task.ensemble_size:
-                continue
+            candidate = task.seeds(architecture) >= task.ensemble_size
             price = task.training_cost(architecture)
-            dearest = max(price, task.training_cost(best.architecture)) if best else price
-            if not task.budget.affords(price + further * dearest):
+            kept_back = further * max(
+                price if candidate else 0, task.training_cost(best.architecture) if best is not None else 0
+            )
+            if not task.budget.affords(price + kept_back):
                 break
             member = task.train(architecture)
-            pool = [best, member] if best else [member]
-            best = pool[top_n(true_class(pool, task.val_labels), 1)[0]]
+            if candidate:
+                pool = [member] if best is None else [best, member]
+                best = pool[top_n(true_class(pool, task.val_labels), 1)[0]]
         if best is None:
             raise BudgetExhausted(
-                f"a budget of {task.budget.total:g} TE does not pay for {task.ensemble_size} trainings of the first "
-                "network drawn; give a larger budget"
+                f"a budget of {task.budget.total:g} TE found no network that it could train with "
+                f"{task.ensemble_size} seeds; give a larger budget, or ask for fewer members"
             )
         return Ensemble.uniform([best] + [task.train(best.architecture) for _ in range(further)])

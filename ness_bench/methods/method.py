@@ -16,6 +16,7 @@ A file in this package is found by being there; a third party's package names th
 methods under the entry-point group `ness_bench.methods`.
 """
 
+import math
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -47,6 +48,8 @@ class Method(Protocol):
         """
         ...
 
+
+_WANTED: dict[type, str] = {float: "a finite number", int: "a whole number", bool: "true or false"}
 
 _registered: dict[str, type[Method]] = {}
 
@@ -94,9 +97,10 @@ def create(name: str, constants: Mapping[str, Any] | None = None) -> Method:
                 f"it has: {', '.join(defaults) or 'none'}"
             )
         kind = type(defaults[constant])
-        if not isinstance(value, (int, float) if kind is float else kind):
+        fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool) == isinstance(value, bool)
+        if not fits or (kind is float and not math.isfinite(value)):
             raise NessBenchError(
-                f'constant "{constant}" of method "{name}" was given {value!r}; it must be a {kind.__name__}, '
+                f'constant "{constant}" of method "{name}" was given {value!r}; it must be {_WANTED.get(kind, kind.__name__)}, '
                 f"as its default {defaults[constant]!r} is"
             )
     return replace(method, **(constants or {}))

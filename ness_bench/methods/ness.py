@@ -9,6 +9,7 @@
 All five are paid from the budget; drawing is free.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,9 +19,9 @@ import numpy.typing as npt
 from ness_bench.errors import NessBenchError
 from ness_bench.sampling.inference import score_function
 from ness_bench.sampling.posterior import Posterior
-from ness_bench.spaces.nas_bench_201 import Architecture
+from ness_bench.spaces.nas_bench_201 import Architecture, prune
 from ness_bench.tasks.budget import BudgetExhausted
-from ness_bench.tasks.task import Ensemble, Member, Supernet, Task
+from ness_bench.tasks.task import Ensemble, Supernet, Task
 
 Draw = Callable[[Posterior, int, np.random.Generator, int], npt.NDArray[np.int64]]
 """A sampler: (posterior, n, rng, T) to T ensembles of n members, indices into the support, [T, n]."""
@@ -90,12 +91,13 @@ class Ness:
     def _select(self, supernet: Supernet, task: Task, drawn: npt.NDArray[np.int8]) -> list[Architecture]:
         """Of the drawn ensembles [T, n, edges] that can still be paid, the best with inherited weights."""
         examples = np.arange(len(task.val_labels))
-        architectures, where = np.unique(drawn.reshape(-1, drawn.shape[-1]), axis=0, return_inverse=True)
-        inherited = supernet.true_class(architectures, examples)[where.reshape(drawn.shape[:2])]  # [T, n, examples]
+        paths = [prune(tuple(member)) for member in drawn.reshape(-1, drawn.shape[-1]).tolist()]
+        distinct, where = np.unique(np.array(paths, np.int8), axis=0, return_inverse=True)
+        inherited = supernet.true_class(distinct, examples)[where.reshape(drawn.shape[:2])]  # [T, n, examples]
         nll = -np.log(inherited.mean(1, dtype=np.float64)).mean(-1)
         for choice in np.argsort(nll, kind="stable"):
             members = [tuple(member) for member in drawn[choice].tolist()]
-            if task.budget.affords(sum(task.training_cost(member) for member in members)):
+            if task.budget.affords(sum(task.training_cost(a) for a, _ in trainings(task, members))):
                 return members
         raise BudgetExhausted(
             f"none of {len(drawn)} drawn ensembles of {task.ensemble_size} can be trained for the "
@@ -103,17 +105,22 @@ class Ness:
         )
 
 
-def train(task: Task, architectures: list[Architecture]) -> Ensemble:
-    """Train an ensemble; an architecture drawn k times is trained with k seeds.
+def trainings(task: Task, architectures: list[Architecture]) -> Counter[tuple[Architecture, int]]:
+    """The (canonical architecture, seed) of each training that an ensemble needs, and how often it counts.
 
-    Where the task has fewer seeds of it, the last one counts for those that are lacking.
+    An architecture drawn k times is trained with k seeds. Where the task has fewer seeds of it, the last one
+    counts for those that are lacking.
     """
-    weights: dict[tuple[Architecture, int], int] = {}
-    members: dict[tuple[Architecture, int], Member] = {}
-    copies: dict[Architecture, int] = {}
+    copies: Counter[Architecture] = Counter()
+    needed: Counter[tuple[Architecture, int]] = Counter()
     for architecture in map(task.space.canonical, architectures):
-        seed = min(copies.get(architecture, 0), task.seeds(architecture) - 1)
-        copies[architecture] = copies.get(architecture, 0) + 1
-        members[architecture, seed] = task.train(architecture, seed)
-        weights[architecture, seed] = weights.get((architecture, seed), 0) + 1
-    return Ensemble(tuple(members.values()), tuple(weights[key] / len(architectures) for key in members))
+        needed[architecture, min(copies[architecture], task.seeds(architecture) - 1)] += 1
+        copies[architecture] += 1
+    return needed
+
+
+def train(task: Task, architectures: list[Architecture]) -> Ensemble:
+    """Train an ensemble, and weigh each member by how often it counts."""
+    needed = trainings(task, architectures)
+    members = tuple(task.train(architecture, seed) for architecture, seed in needed)
+    return Ensemble(members, tuple(count / len(architectures) for count in needed.values()))

@@ -23,7 +23,7 @@ def write_report(folder: Path) -> list[Path]:
     context = Context(
         study=plan.name,
         bank=bank.name,
-        data=f"{bank.manifest['data']}, {splits}",
+        data=f"{bank.manifest.data}, {splits}",
         repetitions=plan.repetitions,
         cost_model=cost.NAME,
     )

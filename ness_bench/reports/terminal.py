@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from ness_bench.reports.tables import COLUMNS
@@ -36,5 +37,5 @@ def comparison(csv: Path) -> Iterator[Table]:
                 if column.metric in WITH_INTERVAL:
                     text += f" ± {(high - low) / 2:.{column.digits}f}"
                 cells.append(f"[bold]{text}[/]" if row[f"{column.metric}_mean"] == best.get(column.metric) else text)
-            table.add_row(row["method"], *cells)
+            table.add_row(escape(row["method"]), *cells)
         yield table

@@ -10,8 +10,11 @@ Three notions of "the same network" are told apart:
 - the published **isomorphism** rule (6,466 classes), which treats a sum with a zero term as different
   from the sum without it;
 - the **functional** class (4,930), ours: edges on no input-to-output path are pruned, zero terms are
-  dropped and sums that skip connections pass on are flattened. Members of one class compute the same
-  function with the same parameters, so one training serves them all.
+  dropped and sums that skip connections pass on are flattened. One training serves a class.
+
+In 326 of the functional classes one subtlety is given up: a term that occurs twice in a sum may be one
+operation whose output is passed on twice, or two operations with weights of their own. The least tuple
+of the class stands for both.
 """
 
 import itertools
@@ -170,7 +173,7 @@ def functional_string(architecture: Architecture) -> str:
 
 @lru_cache(maxsize=1)
 def functional_classes() -> dict[Architecture, Architecture]:
-    """Every architecture's canonical one: the least tuple that computes the same function.
+    """Every architecture's canonical one: the least tuple of its functional class.
 
     The least tuple is always pruned, since `none` is operation 0. There are 4,930 distinct values,
     one of them, `(0, 0, 0, 0, 0, 0)`, the dead class of 341 strings.

@@ -58,10 +58,6 @@ class Space:
         """The representative of the architecture's functional class."""
         return nas_bench_201.canonical(architecture)
 
-    def sample(self, rng: np.random.Generator) -> Architecture:
-        """One architecture, uniformly over the strings of the space (not over its functional classes)."""
-        return self.architectures[rng.integers(self.size)]
-
     def neighbours(self, architecture: Architecture, besides: Collection[Architecture] = ()) -> list[Architecture]:
         """The architectures of another functional class that differ on the fewest edges.
 

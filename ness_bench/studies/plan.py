@@ -9,6 +9,7 @@ methods = ["nes-rs", { name = "ness-mc", label = "ness-mc cold", constants = { t
 """
 
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +19,11 @@ from ness_bench.banks.named import open_named
 from ness_bench.errors import NessBenchError, nearest
 from ness_bench.methods import method
 from ness_bench.studies.run import RunSpec
+from ness_bench.tasks.bank import BankTask
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class MethodPlan(_Strict):
@@ -57,8 +59,8 @@ def read_plan(path: Path) -> Plan:
         content = tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise NessBenchError(f"there is no plan {path}; benchmarks/studies/ holds examples") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise NessBenchError(f"plan {path} is no TOML file: {error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise NessBenchError(f"plan {path} cannot be read as TOML: {error}") from None
     try:
         return Plan.model_validate(content)
     except ValidationError as error:
@@ -82,17 +84,21 @@ def runs(plan: Plan) -> list[RunSpec]:
     """Every run of a plan, in the order in which they are done: one repetition after the other.
 
     Raises:
-        NessBenchError: an unknown bank, method or constant; two runs that are the same.
+        NessBenchError: an unknown bank, method or constant; a size or budget that the bank rules out; two
+            runs that are the same.
     """
     bank = open_named(plan.bank)
-    for entry in plan.methods:
-        method.create(entry.name, entry.constants)
+    for size in plan.sizes:
+        for budget in plan.budgets:
+            BankTask.of(bank, size, budget)  # refuses what no method could do
+    constants = [asdict(method.create(entry.name, entry.constants)) for entry in plan.methods]
+    digest = bank.digest
     specs = [
-        RunSpec(entry.name, entry.label or entry.name, plan.bank, bank.digest, size, budget, seed, entry.constants)
+        RunSpec(entry.name, entry.label or entry.name, plan.bank, digest, size, budget, seed, of_method)
         for seed in range(plan.repetitions)
         for size in plan.sizes
         for budget in plan.budgets
-        for entry in plan.methods
+        for entry, of_method in zip(plan.methods, constants, strict=True)
     ]
     first: dict[Any, RunSpec] = {}
     for spec in specs:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ness_bench import __version__
 from ness_bench.banks.bank import Bank, MemberTable, Predictions
 from ness_bench.banks.named import open_named
 from ness_bench.ensembles.metrics import EnsembleMetrics, evaluate
@@ -23,17 +24,15 @@ from ness_bench.spaces.nas_bench_201 import to_string
 from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.task import Ensemble
 
-SCHEMA = 1
-
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What determines a run.
+    """What, with the version of ness_bench, determines a run.
 
     Attributes:
         method: a registered name.
         label: what the reports call it.
-        constants: the method's constants that differ from its defaults.
+        constants: all of the method's constants.
         bank: name or folder of the bank.
         bank_digest: of its content.
         size: ensemble members asked for.
@@ -54,7 +53,7 @@ class RunSpec:
     def id(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of the specification, where the bank lies left out."""
         content = {name: value for name, value in asdict(self).items() if name not in ("bank", "label")}
-        canonical = json.dumps({"schema": SCHEMA, **content}, sort_keys=True)
+        canonical = json.dumps({"version": __version__, **content}, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -76,6 +75,11 @@ def search(spec: RunSpec, bank: Bank) -> dict[str, Any]:
     task = BankTask.of(bank, spec.size, spec.budget, spec.repetition)
     searcher = method.create(spec.method, spec.constants)
     ensemble = searcher.search(task, np.random.default_rng(spec.repetition))
+    if len(ensemble.members) > spec.size or not all(map(task.sold, ensemble.members)):
+        raise NessBenchError(
+            f'method "{spec.method}" returned {len(ensemble.members)} members for an ensemble of {spec.size}; '
+            "a method returns at most as many as asked for, each of them trained by its task"
+        )
     return {
         "members": [{"architecture": to_string(m.architecture), "seed": m.seed} for m in ensemble.members],
         "weights": list(ensemble.weights),

@@ -3,9 +3,9 @@
     plan.json           the plan as run
     runs/ID.json        a record a run; content-addressed, whole or absent
     seconds.csv         real seconds a run: kept apart, since records are the same on every machine
-    environment.json    versions and machine
+    environment.json    versions and machine at its beginning
 
-Stopped anywhere, a study goes on where it was: a run whose record exists is never repeated.
+Stopped anywhere, a study goes on where it was: a finished run is never repeated, a failed one is tried again.
 """
 
 import json
@@ -48,10 +48,31 @@ def _claim(folder: Path, plan: Plan) -> None:
                 f"{folder} holds the runs of another plan (compare {path}); choose another --out, or remove the folder"
             )
         return
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    if folder.exists() and not (folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())):
         raise NessBenchError(f"{folder} is neither an empty folder nor a study; choose another --out")
-    (folder / "runs").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "environment.json", _environment(plan))
     _write_json(path, plan.model_dump())
+
+
+def _read_record(folder: Path, spec: RunSpec) -> dict[str, Any]:
+    """The record of a run; one with the key `error` where it failed or has not been run.
+
+    Raises:
+        NessBenchError: the file is damaged.
+    """
+    path = _record_path(folder, spec)
+    if not path.is_file():
+        return {"error": "not run yet"}
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+        whole = "error" in record or set(record["result"]["cost"]) == set(PURPOSES)
+        whole = whole and record["id"] == spec.id
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise NessBenchError(f"{path} is damaged; remove it, and `ness-bench study run` does the run again")
+    return record
 
 
 def read_plan_of(folder: Path) -> Plan:
@@ -101,8 +122,8 @@ def run(
     """
     specs = runs(plan)
     _claim(folder, plan)
-    _write_json(folder / "environment.json", _environment(plan))
-    open_runs = [spec for spec in specs if not _record_path(folder, spec).is_file()]
+    (folder / "runs").mkdir(exist_ok=True)
+    open_runs = [spec for spec in specs if "error" in _read_record(folder, spec)]
     begun(len(specs), len(specs) - len(open_runs))
     errors: dict[str, None] = {}
     with (folder / "seconds.csv").open("a") as seconds_file:
@@ -125,8 +146,7 @@ def load_records(folder: Path) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
     for spec in runs(plan):
-        path = _record_path(folder, spec)
-        record: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {"error": "not run yet"}
+        record = _read_record(folder, spec)
         named = {"method": spec.label, "size": spec.size, "budget": spec.budget, "seed": spec.repetition}
         if "error" in record:
             missing.append(

@@ -100,10 +100,15 @@ class BankTask:
     def of(cls, bank: Bank, ensemble_size: int, budget: float, repetition: int = 0) -> "BankTask":
         """A task on a bank's validation split."""
         cost = CostModel(bank.skeleton, bank.train_examples * bank.recipe.epochs)
-        return cls(bank.space, bank.members, bank.val, bank.supernets, cost, ensemble_size, budget, repetition)
+        val = Predictions(np.array(bank.val.codes), bank.val.labels)  # in memory: a map names the bank's folder
+        return cls(bank.space, bank.members, val, bank.supernets, cost, ensemble_size, budget, repetition)
+
+    def sold(self, member: Member) -> bool:
+        """Whether this task trained the member, so that it has been paid."""
+        return self._trained.get((member.architecture, member.seed)) is member
 
     def training_cost(self, architecture: Architecture) -> float:
-        return self._cost.training(architecture)
+        return self._cost.training(self.space.canonical(architecture))
 
     def seeds(self, architecture: Architecture) -> int:
         return self._members.seeds_of(architecture)

@@ -53,6 +53,7 @@ class Budget:
         Raises:
             BudgetExhausted: it does not fit; nothing is charged.
         """
+        assert cost >= 0, "nothing earns budget"
         if not self.affords(cost):
             raise BudgetExhausted(
                 f"{what} costs {cost:.3g} TE, but only {self.left:.3g} of the budget of {self.total:g} TE are left; "

@@ -7,7 +7,7 @@ from small_bank import small_plan
 
 from ness_bench.banks import codec
 from ness_bench.banks.bank import open_bank
-from ness_bench.banks.build import build, drawn_classes, load_data, plan_of
+from ness_bench.banks.build import build, drawn_classes, load_data
 from ness_bench.banks.summary import seed_spread, summarise
 from ness_bench.banks.verify import verify
 from ness_bench.ensembles.metrics import accuracy
@@ -108,11 +108,19 @@ def test_damage_is_found_and_named(copy):
 def test_a_damaged_description_is_refused(copy):
     manifest = json.loads((copy / "bank.json").read_text())
     (copy / "bank.json").write_text("{")
-    with pytest.raises(NessBenchError, match="is corrupt: it is no bank"):
+    with pytest.raises(NessBenchError, match="is corrupt, it describes no bank"):
         open_bank(copy)
     (copy / "bank.json").write_text(json.dumps(manifest | {"schema": 99}))
     with pytest.raises(NessBenchError, match=r"has schema 99.*upgrade"):
         open_bank(copy)
+    for damage in (
+        {"schema": "1"}, {"files": []}, {"files": {}}, {"skeleton": None},
+        {"recipe": manifest["recipe"] | {"epochs": "a"}},
+        {"train_examples": 0}, {"name": None}, {"codec": {"name": "sqrt", "levels": 31}}, {"plan": {}},
+    ):  # fmt: skip
+        (copy / "bank.json").write_text(json.dumps(manifest | damage))
+        with pytest.raises(NessBenchError, match="is corrupt"):
+            open_bank(copy)
     (copy / "bank.json").unlink()
     with pytest.raises(NessBenchError, match="holds no bank"):
         open_bank(copy)
@@ -180,6 +188,10 @@ def test_another_build_is_not_overwritten(bank, tmp_path):
         ({"data": "mnist"}, 'unknown data set "mnist"'),
         ({"train_examples": 10_001}, "10001 train examples were asked for; fashion has 1 to 10000"),
         ({"test_examples": 0}, "0 test examples"),
+        ({"train_examples": 100}, "a step takes up to 128"),
+        ({"channels": 6}, "give a multiple of 4"),
+        ({"uniform_epochs": (-3,)}, "give positive, distinct ones"),
+        ({"uniform_epochs": (2, 2)}, "give positive, distinct ones"),
     ],
 )
 def test_impossible_plans_are_refused_before_anything_is_written(tmp_path, changes, message):
@@ -189,4 +201,4 @@ def test_impossible_plans_are_refused_before_anything_is_written(tmp_path, chang
 
 
 def test_the_plan_is_read_back_from_the_bank(bank):
-    assert plan_of(bank.manifest) == small_plan()
+    assert bank.manifest.plan == small_plan()

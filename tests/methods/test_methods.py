@@ -92,6 +92,15 @@ def test_deep_ensemble_is_one_architecture_with_n_seeds(bank):
         assert [m.seed for m in ensemble.members] == [0, 1, 2, 3, 4]
 
 
+def test_deep_ensemble_pays_for_every_network_it_draws(bank):
+    """Networks that the bank holds too few seeds of are drawn and charged like all others."""
+    task, ensemble = search("deep-ensemble", bank, size=5, budget=1_000)
+    assert {architecture for architecture, _ in task._trained} == set(bank.space.classes)
+    repeated = [a for a in task.space.classes if task.seeds(a) == 5]
+    losses = [nll(task.train(a, 0).val, task.val_labels) for a in repeated]
+    assert ensemble.members[0].architecture == repeated[int(np.argmin(losses))]
+
+
 def test_darts_takes_the_strongest_operation_of_every_edge():
     alphas = np.random.default_rng(0).normal(size=(6, 5))
     assert derive(alphas, Space.whole()) == tuple(alphas.argmax(1).tolist())
@@ -140,12 +149,15 @@ def test_an_architecture_drawn_more_often_than_there_are_seeds_weighs_more(bank)
     [
         ("nes-er", {}, 'unknown method "nes-er"; did you mean "nes-r'),
         ("nes-re", {"populaton": 3}, 'did you mean "population"'),
-        ("nes-re", {"population": 3.5}, "must be a int"),
+        ("nes-re", {"population": 3.5}, "must be a whole number"),
         ("nes-re", {"population": 0}, "population >= 1"),
         ("ness-mc", {"temperature": 0.0}, "must be positive"),
         ("ness-mc", {"temperature": -1}, "must be positive"),
         ("ness-svgd-rd", {"sigma": 0.0}, "sigma"),
-        ("ness-svgd-rd", {"delta": "much"}, "must be a float"),
+        ("ness-svgd-rd", {"delta": "much"}, "must be a finite number"),
+        ("ness-svgd-rd", {"delta": float("nan")}, "must be a finite number"),
+        ("ness-mc", {"temperature": True}, "must be a finite number"),
+        ("nes-re", {"parents": True}, "must be a whole number"),
     ],
 )
 def test_bad_constants_are_refused(name, constants, message):

@@ -106,6 +106,47 @@ def test_failed_runs_are_recorded_and_make_a_table_refuse(bank, tmp_path):
         load_records(tmp_path / "study")
 
 
+def test_a_failed_run_is_tried_again_and_a_damaged_record_is_named(bank, tmp_path):
+    study = plan(bank, methods=["darts"], sizes=[2], budgets=[4.0], repetitions=1)
+    folder = tmp_path / "study"
+    assert len(do(study, folder)[0]) == 1
+    assert do(study, folder)[1][0] == (1, 0)
+    (path,) = (folder / "runs").glob("*.json")
+    for damage in (b"", b"{", b"[]", b'"error"', b'{"result": {}}', b"\xff"):
+        path.write_bytes(damage)
+        for act in (lambda: do(study, folder), lambda: load_records(folder)):
+            with pytest.raises(NessBenchError, match="is damaged; remove it"):
+                act()
+
+
+def test_a_method_cannot_return_what_it_did_not_pay_for(bank, monkeypatch):
+    from dataclasses import dataclass
+
+    from ness_bench.methods import method
+    from ness_bench.tasks.task import Ensemble, Member
+
+    @dataclass(frozen=True)
+    class Thief:
+        members: int = 1
+
+        def search(self, task, rng):
+            val = np.zeros((len(task.val_labels), 10), np.float32)
+            return Ensemble.uniform([Member(a, 0, val) for a in task.space.classes[: self.members]])
+
+    @dataclass(frozen=True)
+    class Glutton:
+        def search(self, task, rng):
+            return Ensemble.uniform([task.train(a) for a in task.space.classes[: task.ensemble_size + 1]])
+
+    monkeypatch.setitem(method._registered, "thief", Thief)
+    monkeypatch.setitem(method._registered, "glutton", Glutton)
+    method.methods.cache_clear()
+    for name in ("thief", "glutton"):
+        record = execute(runs(plan(bank, methods=[name]))[0])
+        assert "trained by its task" in record["error"]
+    method.methods.cache_clear()
+
+
 def test_the_id_names_the_content(bank):
     first = runs(plan(bank))[0]
     same = runs(plan(bank, repetitions=5))[0]
@@ -143,11 +184,19 @@ def _parse(string):
             'methods = [{ name = "nes-rs", constant = {} }]',
             'unknown key "methods.0.constant"; did you mean "constants"',
         ),
-        ("sizes = [", "is no TOML file"),
+        ("sizes = [", "cannot be read as TOML"),
         ('methods = ["nes-sr"]', 'unknown method "nes-sr"; did you mean "nes-rs"'),
         ('methods = ["nes-rs", "nes-rs"]', "the same run twice"),
         ('methods = [{ name = "nes-rs", label = "a" }, { name = "nes-rs", label = "b" }]', "the same run twice"),
         ("sizes = [3, 3]", "the same run twice"),
+        (
+            'methods = ["nes-re", { name = "nes-re", label = "b", constants = { population = 50 } }]',
+            "the same run twice",
+        ),
+        ("sizes = [true]", "sizes.0: Input should be a valid integer"),
+        ("sizes = [500]", "covers"),
+        ("budgets = [0.001]", "pays for no member"),
+        ("budgets = [inf]", "budgets.0: Input should be a finite number"),
         ('bank = "fashoin"', 'unknown bank "fashoin"'),
     ],
 )

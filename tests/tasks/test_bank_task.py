@@ -33,6 +33,7 @@ def test_no_path_leads_from_a_task_to_the_test_split(bank):
         assert not np.may_share_memory(array, bank.test.codes)
         assert not np.array_equal(array, bank.test.labels)
         assert bank.test.codes.shape[1] not in array.shape
+    assert not any(isinstance(thing, np.memmap) for thing in things)  # it would name its file
     assert not any(thing is bank or (isinstance(thing, Path) and thing == bank.folder) for thing in things)
 
 
@@ -60,6 +61,8 @@ def test_architectures_of_one_functional_class_are_one_network(bank):
         if a != b and task.space.canonical(a) == task.space.canonical(b)
     )  # fmt: skip
     assert task.train(twins[0], 0) is task.train(twins[1], 0)
+    for architecture in task.space.architectures:
+        assert task.training_cost(architecture) == task.training_cost(task.space.canonical(architecture))
 
 
 def test_a_method_that_overspends_is_stopped(bank):

@@ -1,0 +1,64 @@
+"""What a bank is made of."""
+
+from dataclasses import dataclass
+
+from ness_bench.errors import NessBenchError
+from ness_bench.spaces.space import Space
+from ness_bench.training.recipe import Recipe
+
+CHANNEL_MULTIPLE = 4
+"""The widths that the CPU engine can train."""
+
+LARGEST_BATCH = 128
+"""Images that one step takes at most: DARTS's, two batches of 64."""
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """What a bank is made of.
+
+    Attributes:
+        data: name of the data set.
+        classes: functional classes drawn.
+        best_repeated: classes, best by validation NLL, that get further seeds.
+        random_repeated: classes, first of the random order, that get further seeds.
+        extra_seeds: how many further seeds.
+        recipe: of the members.
+        channels: width C of the skeleton's first stage.
+        cells: cells a stage of the skeleton.
+        train_examples: the first of the train split are trained on.
+        test_examples: the first of the test split are predicted.
+        uniform_epochs: lengths of the single-path supernets.
+        darts_epochs: length of the DARTS supernets; 0 for none.
+        supernet_seeds: supernets of each kind and length.
+    """
+
+    data: str
+    classes: int
+    best_repeated: int
+    random_repeated: int
+    extra_seeds: int
+    recipe: Recipe
+    channels: int
+    cells: int
+    train_examples: int
+    test_examples: int
+    uniform_epochs: tuple[int, ...]
+    darts_epochs: int
+    supernet_seeds: int
+
+    def __post_init__(self) -> None:
+        available = len(Space.whole().classes)
+        if not 1 <= self.classes <= available:
+            raise NessBenchError(f"{self.classes} classes were asked for; the space has 1 to {available}")
+        for repeated in (self.best_repeated, self.random_repeated):
+            if not 0 <= repeated <= self.classes:
+                raise NessBenchError(f"further seeds of {repeated} classes were asked for, of {self.classes} classes")
+        if min(self.uniform_epochs, default=1) < 1 or len(set(self.uniform_epochs)) < len(self.uniform_epochs):
+            raise NessBenchError(f"supernet lengths {self.uniform_epochs} were given; give positive, distinct ones")
+        if self.channels % CHANNEL_MULTIPLE:
+            raise NessBenchError(f"{self.channels} channels were asked for; give a multiple of {CHANNEL_MULTIPLE}")
+        if self.train_examples < LARGEST_BATCH:
+            raise NessBenchError(
+                f"{self.train_examples} train examples were asked for; a step takes up to {LARGEST_BATCH}, give as many"
+            )
