@@ -100,7 +100,7 @@ def create(name: str, constants: Mapping[str, Any] | None = None) -> Method:
         fits = isinstance(value, (int, float) if kind is float else kind) and (kind is bool) == isinstance(value, bool)
         if not fits or (kind is float and not math.isfinite(value)):
             raise NessBenchError(
-                f'constant "{constant}" of method "{name}" was given {value!r}; it must be {_WANTED.get(kind, kind.__name__)}, '
-                f"as its default {defaults[constant]!r} is"
+                f'constant "{constant}" of method "{name}" was given {value!r}; '
+                f"it must be {_WANTED.get(kind, kind.__name__)}, as its default {defaults[constant]!r} is"
             )
     return replace(method, **(constants or {}))

@@ -263,7 +263,7 @@ def _crop(panels: list[Axes], summary: pd.DataFrame, better: int) -> None:
     off = summary[losses > limit]
     if off.empty:
         return
-    end, arrow, y = ("bottom", "↓", 0.02) if better == 1 else ("top", "↑", 0.98)
+    end, arrow, x, y, side = ("bottom", "↓", 0.1, 0.02, "left") if better == 1 else ("top", "↑", 0.98, 0.98, "right")
     panels[0].set_ylim(**{end: -better * limit})
     for axes, size in zip(panels, sorted(summary["size"].unique()), strict=True):
         ranges = off[off["size"] == size].groupby("method", sort=False)["mean"].agg(["min", "max"])
@@ -272,7 +272,7 @@ def _crop(panels: list[Axes], summary: pd.DataFrame, better: int) -> None:
             for method, *ends in ranges.itertuples()
         ]
         backdrop = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-        axes.text(0.98, y, "\n".join(notes), size=7, ha="right", va=end, transform=axes.transAxes, bbox=backdrop)
+        axes.text(x, y, "\n".join(notes), size=7, ha=side, va=end, transform=axes.transAxes, bbox=backdrop)
 
 
 def _legend(figure: Figure, styles: dict[str, Look], lines: bool) -> None:
