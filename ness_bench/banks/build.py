@@ -38,6 +38,7 @@ from ness_bench.banks.supernets import StoredSupernet
 from ness_bench.data.images import DataSet
 from ness_bench.data.named import load_named
 from ness_bench.engines.processes import map_processes
+from ness_bench.ensembles.metrics import nll, true_class
 from ness_bench.errors import NessBenchError
 from ness_bench.files import digest, write_atomically
 from ness_bench.networks.skeleton import Skeleton, flops, parameters
@@ -108,8 +109,7 @@ class MemberJob:
             return dict(arrays)
 
     def val_nll(self, labels: npt.NDArray[np.int64]) -> float:
-        probabilities = codec.decode(self.read()["val"])[np.arange(len(labels)), labels]
-        return float(-np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).mean())
+        return nll(codec.decode(self.read()["val"]), labels)
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,8 @@ class InheritedJob:
         supernet, alphas = weights.load(job.path, skeleton_of(job.plan))
         pixels, labels = data.normalise(data.val.pixels), data.val.labels
         architectures = sorted({prune(architecture) for architecture in self.space.architectures})
-        true_class = [
-            inherited.probabilities(supernet, architecture, pixels)[np.arange(len(labels)), labels]
+        likelihoods = [
+            true_class(inherited.probabilities(supernet, architecture, pixels), labels)
             for architecture in architectures
         ]
         stored = StoredSupernet(
@@ -181,7 +181,7 @@ class InheritedJob:
             job.seed,
             job.epochs * len(data.train),
             np.array(architectures, np.int8),
-            codec.encode(np.array(true_class, np.float32)),
+            codec.encode(np.array(likelihoods, np.float32)),
             alphas,
         )
         write_atomically(self.path, lambda file: supernets.write(file, stored))
@@ -212,7 +212,11 @@ def build(plan: BuildPlan, folder: Path, workers: int, begun: Begun, advanced: C
         NessBenchError: the folder exists, or the partial folder belongs to another plan.
     """
     load_data(plan)  # bad input is told before anything is written
-    partial = _claim(plan, folder)
+    partial = folder.with_name(folder.name + ".partial")
+    if folder.exists() and _holds(partial, plan):  # killed when only the tidying was left
+        shutil.rmtree(partial)
+        return
+    _claim(plan, folder, partial)
 
     def do(stage: str, jobs: Sequence[Job]) -> None:
         if not jobs:
@@ -238,22 +242,29 @@ def build(plan: BuildPlan, folder: Path, workers: int, begun: Begun, advanced: C
     _assemble(plan, partial, folder, [*first, *further])
 
 
-def _claim(plan: BuildPlan, folder: Path) -> Path:
+def _description(plan: BuildPlan) -> bytes:
+    return (json.dumps(asdict(plan), indent=1) + "\n").encode()
+
+
+def _holds(partial: Path, plan: BuildPlan) -> bool:
+    """Whether a partial folder was begun with this plan."""
+    path = partial / "plan.json"
+    return path.is_file() and path.read_bytes() == _description(plan)
+
+
+def _claim(plan: BuildPlan, folder: Path, partial: Path) -> None:
     """Make the partial folder, or check that it is this plan's."""
     if folder.exists():
         raise NessBenchError(f"{folder} exists already; give another folder, or remove it")
-    partial = folder.with_name(folder.name + ".partial")
-    content = json.dumps(asdict(plan), indent=1) + "\n"
     path = partial / "plan.json"
-    if path.is_file() and path.read_text() != content:
+    if path.is_file() and not _holds(partial, plan):
         raise NessBenchError(
             f"{partial} holds what another build left (compare {path}); give the same options as then to go on, "
             "give another folder, or remove it"
         )
     for name in ("members", "supernets"):
         (partial / name).mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(content.encode()))
-    return partial
+    write_atomically(path, lambda file: file.write(_description(plan)))
 
 
 def _derived(jobs: Sequence[SupernetJob]) -> list[Architecture]:

@@ -5,19 +5,19 @@ import numpy.typing as npt
 
 from ness_bench.banks.bank import Bank, Predictions
 from ness_bench.banks.supernets import StoredSupernet
+from ness_bench.ensembles.metrics import accuracy
 
 
 def accuracies(predictions: Predictions) -> npt.NDArray[np.float64]:
     """The accuracy of every member on one split, [members]."""
-    hits = [(codes.argmax(-1) == predictions.labels).mean() for codes in predictions.codes]
-    return np.array(hits, np.float64)
+    return np.array([accuracy(codes, predictions.labels) for codes in predictions.codes])  # decoding keeps the order
 
 
 def seed_spread(bank: Bank) -> float:
     """Standard deviation of test accuracy between seeds of one architecture, pooled; NaN without further seeds."""
-    accuracy = accuracies(bank.test)
+    test = accuracies(bank.test)
     groups: dict[object, list[float]] = {}
-    for architecture, value in zip(bank.members.architectures, accuracy.tolist(), strict=True):
+    for architecture, value in zip(bank.members.architectures, test.tolist(), strict=True):
         groups.setdefault(architecture, []).append(value)
     variances = [(np.var(values, ddof=1), len(values) - 1) for values in groups.values() if len(values) > 1]
     if not variances:

@@ -9,6 +9,7 @@ from ness_bench.banks import codec
 from ness_bench.banks.bank import Bank, open_bank
 from ness_bench.banks.build import load_data
 from ness_bench.banks.summary import seed_spread
+from ness_bench.ensembles.metrics import accuracy
 from ness_bench.errors import NessBenchError
 from ness_bench.spaces.nas_bench_201 import to_string
 from ness_bench.training.fit import fit
@@ -74,8 +75,7 @@ def _retrain(bank: Bank, members: int, seed: int) -> Iterator[str]:
             yield f"retrained {name}: identical"
             continue
         labels = bank.test.labels
-        stored = float((bank.test.codes[row].argmax(-1) == labels).mean())
-        found = float((fitted.test.argmax(-1) == labels).mean())
+        stored, found = accuracy(bank.test.codes[row], labels), accuracy(fitted.test, labels)
         if np.isnan(spread):
             yield f"retrained {name}: test accuracy {found:.4f} for {stored:.4f}; no second seed to judge by"
             continue

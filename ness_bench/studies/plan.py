@@ -73,11 +73,9 @@ def _explain(problem: Any) -> str:
         model = MethodPlan if problem["loc"][0] == "methods" else Plan
         known = list(model.model_fields)
         return f'unknown key "{where}"{nearest(str(problem["loc"][-1]), known)}; known: {", ".join(known)}'
-    return (
-        f"{where}: {problem['msg']} (given: {problem['input']!r})"
-        if problem["type"] != "missing"
-        else (f'key "{where}" is missing')
-    )
+    if problem["type"] == "missing":
+        return f'key "{where}" is missing'
+    return f"{where}: {problem['msg']} (given: {problem['input']!r})"
 
 
 def runs(plan: Plan) -> list[RunSpec]:

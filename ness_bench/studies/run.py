@@ -8,7 +8,7 @@ random state, so that they are compared on the same draws.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -47,7 +47,7 @@ class RunSpec:
     size: int
     budget: float
     repetition: int
-    constants: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Any]
 
     @cached_property
     def id(self) -> str:

@@ -11,7 +11,7 @@ Stopped anywhere, a study goes on where it was: a finished run is never repeated
 import json
 import os
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,6 @@ def _claim(folder: Path, plan: Plan) -> None:
     if folder.exists() and not (folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())):
         raise NessBenchError(f"{folder} is neither an empty folder nor a study; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "environment.json", _environment(plan))
     _write_json(path, plan.model_dump())
 
 
@@ -102,9 +101,7 @@ def _environment(plan: Plan) -> dict[str, Any]:
     }
 
 
-def run(
-    plan: Plan, folder: Path, jobs: int, begun: Callable[[int, int], None], done: Callable[[], None]
-) -> Iterable[str]:
+def run(plan: Plan, folder: Path, jobs: int, begun: Callable[[int, int], None], done: Callable[[], None]) -> list[str]:
     """Do what of a plan is not done yet.
 
     Args:
@@ -123,6 +120,8 @@ def run(
     specs = runs(plan)
     _claim(folder, plan)
     (folder / "runs").mkdir(exist_ok=True)
+    if not (folder / "environment.json").is_file():
+        _write_json(folder / "environment.json", _environment(plan))
     open_runs = [spec for spec in specs if "error" in _read_record(folder, spec)]
     begun(len(specs), len(specs) - len(open_runs))
     errors: dict[str, None] = {}

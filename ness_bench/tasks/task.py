@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ness_bench.ensembles import metrics
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.budget import Budget
@@ -152,4 +153,4 @@ class Task(Protocol):
 
 def true_class(members: Sequence[Member], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """The probability that each member gives to the right class, float32 [members, examples]."""
-    return np.stack([member.val[np.arange(len(labels)), labels] for member in members])
+    return np.stack([metrics.true_class(member.val, labels) for member in members])

@@ -83,6 +83,16 @@ def test_a_killed_study_goes_on(bank, tmp_path):
     assert killed == records(tmp_path / "whole")
 
 
+def test_a_study_killed_after_its_first_file_goes_on(bank, tmp_path):
+    study = plan(bank, repetitions=1)
+    do(study, tmp_path / "whole")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / ".plan.json.123.tmp").write_text("{")
+    do(study, tmp_path / "begun")
+    assert records(tmp_path / "begun") == records(tmp_path / "whole")
+    assert (tmp_path / "begun" / "environment.json").is_file()
+
+
 def test_a_folder_of_another_plan_is_refused(bank, tmp_path):
     do(plan(bank, repetitions=1), tmp_path / "study")
     before = records(tmp_path / "study")
