@@ -216,4 +216,4 @@ def test_the_limits_that_a_plan_checks_are_those_of_training():
     from ness_bench.training.one_shot.darts import DartsRecipe
 
     assert plan.CHANNEL_MULTIPLE == kernels.CHANNEL_MULTIPLE
-    assert plan.LARGEST_BATCH == 2 * DartsRecipe().batch_size
+    assert 2 * DartsRecipe().batch_size == plan.LARGEST_BATCH
