@@ -14,6 +14,9 @@ from ness_bench.errors import NessBenchError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from ness_bench.ensembles.oracle import Optimum
+    from ness_bench.ensembles.quantised import QuantisedPredictions
+
 app = typer.Typer(
     help="A benchmark for neural ensemble search: any ensemble of a prediction bank is scored by a lookup.\n\n"
     "Start with `ness-bench study run benchmarks/studies/quick.toml` or "
@@ -182,48 +185,160 @@ def bank_evaluate(
     print(json.dumps(scores, indent=2))
 
 
+def _shard(text: str | None) -> tuple[int, int] | None:
+    """`2/4` as (2, 4)."""
+    if text is None:
+        return None
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise NessBenchError(f'--shard was given "{text}"; write it like 2/4 for the second of four')
+    return int(number), int(of)
+
+
+@bank_app.command("oracle")
+def bank_oracle(
+    bank: BankName,
+    size: Annotated[int, typer.Option(help="Members of the ensemble.")] = 3,
+    metric: Annotated[str, typer.Option(help="accuracy, nll or brier.")] = "nll",
+) -> None:
+    """Show the best ensemble there is by a metric, on each split, and what it scores on the other.
+
+    The bank holds the usual sizes; others are searched for, which can take minutes. "Proved" means that no ensemble of
+    that many different members is better; otherwise a bound says how much better one could be.
+    """
+    from ness_bench.banks.named import open_named
+    from ness_bench.ensembles import metrics
+    from ness_bench.spaces.nas_bench_201 import to_string
+
+    opened = open_named(bank)
+    splits = {"val": opened.val, "test": opened.test}
+    for split, other in (("val", "test"), ("test", "val")):
+        found = opened.optima.get((split, metric, size)) or _search_optimum(splits[split], split, metric, size)
+        score, elsewhere = getattr(metrics, metric), splits[other]
+        ensemble = metrics.ensemble_probabilities(elsewhere.probabilities(list(found.rows)))
+        proof = "proved" if found.proven else f"best found; none passes {found.bound:.5f}"
+        print(f"best {size} by {metric} on {split}: {found.value:.5f} ({proof})")
+        print(
+            f"  on {other} {score(ensemble, elsewhere.labels):.5f}; its members, and what each scores alone on {split}:"
+        )
+        for row in found.rows:
+            own = score(splits[split].probabilities([row])[0], splits[split].labels)
+            print(f"  {to_string(opened.members.architectures[row])}:{opened.members.seeds[row]}  {own:.5f}")
+
+
+def _search_optimum(predictions: "QuantisedPredictions", split: str, metric: str, size: int) -> "Optimum":
+    from ness_bench.banks.optima import SECONDS
+    from ness_bench.ensembles.oracle import best_ensemble
+
+    with _progress() as progress:
+        bar = progress.add_task(f"best {size} by {metric} on {split}", total=1.0)
+        return best_ensemble(
+            predictions, metric, size, seconds=SECONDS, progress=lambda done: progress.update(bar, completed=done)
+        )
+
+
 @bank_app.command("build")
 def bank_build(
     out: Annotated[Path, typer.Option(help="Folder of the finished bank.")],
-    data: Annotated[str, typer.Option(help="fashion, or a folder with Fashion-MNIST's IDX files.")] = "fashion",
-    classes: Annotated[int, typer.Option(help="Functional classes, in a seeded random order.")] = 240,
-    best_repeated: Annotated[int, typer.Option(help="Classes, best by validation, that get further seeds.")] = 48,
-    random_repeated: Annotated[int, typer.Option(help="Classes, first drawn, that get further seeds.")] = 24,
+    data: Annotated[
+        str, typer.Option(help="fashion, cifar10, a .npz file of your own images, or a folder.")
+    ] = "fashion",
+    classes: Annotated[
+        int | None, typer.Option(help="Functional classes, in a seeded random order.", show_default="all")
+    ] = None,
+    random_repeated: Annotated[
+        int | None, typer.Option(help="Classes, first drawn, that get further seeds.", show_default="200, or all")
+    ] = None,
+    best_repeated: Annotated[
+        int | None, typer.Option(help="Classes, best by validation, that get further seeds.", show_default="48, or all")
+    ] = None,
     extra_seeds: Annotated[int, typer.Option(min=0, help="Further seeds of those classes.")] = 4,
     epochs: Annotated[int, typer.Option(min=1, help="Of the members.")] = 20,
     channels: Annotated[int, typer.Option(min=4, help="Width C of the first stage, a multiple of 4.")] = 4,
     cells: Annotated[int, typer.Option(min=1, help="Cells a stage.")] = 3,
-    train_examples: Annotated[int, typer.Option(help="Of the train split.")] = 10_000,
-    test_examples: Annotated[int, typer.Option(help="Of the test split.")] = 2_000,
-    uniform_epochs: Annotated[str, typer.Option(help="Lengths of the single-path supernets.")] = "80,160",
+    train_examples: Annotated[
+        int | None, typer.Option(help="Of the train split.", show_default="10000, or all")
+    ] = None,
+    val_examples: Annotated[int | None, typer.Option(help="Of the val split.", show_default="2000, or all")] = None,
+    test_examples: Annotated[
+        int | None, typer.Option(help="Of the test split: their predictions are kept.", show_default="2000, or all")
+    ] = None,
+    uniform_epochs: Annotated[str, typer.Option(help="Lengths of the single-path supernets.")] = "40,80,160",
     darts_epochs: Annotated[int, typer.Option(min=0, help="Length of the DARTS supernets; 0 for none.")] = 50,
-    supernet_seeds: Annotated[int, typer.Option(min=0, help="Supernets of each kind and length.")] = 3,
+    supernet_seeds: Annotated[int, typer.Option(min=0, help="Supernets of each kind and length.")] = 5,
+    shard: Annotated[
+        str | None, typer.Option(help="Do the i-th of n shares, as in 2/4, and stop; `bank merge` joins them.")
+    ] = None,
     jobs: Jobs = None,
 ) -> None:
     """Train the members and supernets of a bank and assemble it.
 
-    Killed at any moment, the same command goes on where it was: what is trained lies in OUT.partial until all is.
+    Says how long it will take before it begins. Killed at any moment, the same command goes on where it was: what is
+    trained lies in OUT.partial until all is.
+
+    Your own images come as a .npz file: train_images and test_images, uint8 [n, h, w] or with a channel axis, and
+    train_labels and test_labels; val_images and val_labels if there are such.
     """
-    from ness_bench.banks.build import build
+    from datetime import timedelta
+
+    from ness_bench.banks.build import build, partial_folder
+    from ness_bench.banks.estimate import estimate
     from ness_bench.banks.plan import BuildPlan
+    from ness_bench.data.named import load_named
+    from ness_bench.spaces.space import Space
     from ness_bench.training.recipe import Recipe
 
     try:
         lengths = tuple(int(length) for length in uniform_epochs.split(",") if length.strip())
     except ValueError:
-        raise NessBenchError(f'--uniform-epochs was given "{uniform_epochs}"; write it like 80,160') from None
+        raise NessBenchError(f'--uniform-epochs was given "{uniform_epochs}"; write it like 40,80,160') from None
+    share, images = _shard(shard), load_named(data)
+    number = len(Space.whole().classes) if classes is None else classes
     plan = BuildPlan(
-        data, classes, best_repeated, random_repeated, extra_seeds, Recipe(epochs=epochs), channels, cells,
-        train_examples, test_examples, lengths, darts_epochs, supernet_seeds,
-    )  # fmt: skip
+        data,
+        number,
+        min(200, number) if random_repeated is None else random_repeated,
+        min(48, number) if best_repeated is None else best_repeated,
+        extra_seeds,
+        Recipe(epochs=epochs),
+        channels,
+        cells,
+        min(10_000, len(images.train)) if train_examples is None else train_examples,
+        min(2_000, len(images.val)) if val_examples is None else val_examples,
+        min(2_000, len(images.test)) if test_examples is None else test_examples,
+        lengths,
+        darts_epochs,
+        supernet_seeds,
+    )
+    workers = jobs or _cores()
+    trainings, seconds = estimate(plan, out, workers, share)
+    print(f"{trainings:,} trainings to do: about {timedelta(seconds=round(seconds))} h on {workers} cores")
     with _progress() as progress:
         bars = {}
 
         def begun(stage: str, total: int, done: int) -> None:
             bars[stage] = progress.add_task(stage, total=total, completed=done)
 
-        build(plan, out, jobs or _cores(), begun, lambda stage: progress.advance(bars[stage]))
-    print(f"{out} is whole; `ness-bench bank info {out}` says what it holds")
+        build(plan, out, workers, begun, lambda stage: progress.advance(bars[stage]), share)
+    if share is None:
+        print(f"{out} is whole; `ness-bench bank info {out}` says what it holds")
+    else:
+        print(
+            f"shard {shard} is done; bring all of them together with `ness-bench bank merge --out {out} "
+            f"{partial_folder(out)} …`, then build without --shard"
+        )
+
+
+@bank_app.command("merge")
+def bank_merge(
+    shards: Annotated[list[Path], typer.Argument(help="Folders NAME.partial that `bank build --shard` left.")],
+    out: Annotated[Path, typer.Option(help="Folder of the finished bank; OUT.partial receives the shards' work.")],
+) -> None:
+    """Bring together what the shards of a build have trained."""
+    from ness_bench.banks.merge import merge
+
+    copied = merge(shards, out)
+    print(f"{copied} files copied to {out}.partial; `ness-bench bank build --out {out}` with the same options goes on")
 
 
 @study_app.command("run")

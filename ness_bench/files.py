@@ -25,3 +25,10 @@ def digest(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where files lie that can be made again: `NESS_BENCH_CACHE`, or `ness_bench` in the user's cache folder."""
+    chosen = os.environ.get("NESS_BENCH_CACHE")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(chosen) if chosen else home / "ness_bench"

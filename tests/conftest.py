@@ -1,14 +1,22 @@
 import os
+import shutil
+import tempfile
 
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # before numpy: workers share the cores
+if "PYTEST_XDIST_WORKER" not in os.environ:  # those inherit it
+    os.environ["NESS_BENCH_CACHE"] = tempfile.mkdtemp(prefix="ness-bench-cache-")
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from small_bank import small_plan
 
 from ness_bench.banks.bank import Bank, open_bank
 from ness_bench.banks.build import build
+
+settings.register_profile("unhurried", deadline=None)  # the first example compiles or fills a cache
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +37,8 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
     folder = tmp_path_factory.mktemp("banks") / "small"
     build(small_plan(), folder, 1, lambda stage, total, done: None, lambda stage: None)
     return open_bank(folder)
+
+
+def pytest_unconfigure() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(os.environ["NESS_BENCH_CACHE"], ignore_errors=True)

@@ -28,6 +28,17 @@ def test_search_prints_members_weights_metrics_and_cost(bank):
         assert scored[split] == pytest.approx(result[split])
 
 
+def test_oracle_shows_what_the_bank_stores_and_searches_for_the_rest(bank):
+    for size in (2, 6):
+        shown = ness_bench("bank", "oracle", bank.folder, "--size", size, "--metric", "brier").stdout.splitlines()
+        assert len(shown) == 2 * (2 + size)
+        value = float(shown[0].partition(": ")[2].split()[0])
+        members = [line.split()[0] for line in shown[2 : 2 + size]]
+        scored = json.loads(ness_bench("bank", "evaluate", bank.folder, *members).stdout)
+        assert scored["val"]["brier"] == pytest.approx(value, abs=1e-5)
+    assert (len(bank.optima["val", "brier", 2].rows), bank.optima["val", "brier", 2].proven) == (2, True)
+
+
 def test_methods_are_listed():
     listed = ness_bench("methods").stdout
     assert all(name in listed for name in methods())
@@ -55,14 +66,18 @@ def test_help_and_import_load_nothing_heavy():
         (["bank", "evaluate", to_string((0,) * 6) + ":x"], "stands its seed"),
         (["study", "run", "none.toml"], "there is no plan"),
         (["study", "report", "."], "holds no study"),
-        (["bank", "build", "--out", "b", "--uniform-epochs", "ten"], "write it like 80,160"),
+        (["bank", "build", "--out", "b", "--uniform-epochs", "ten"], "write it like 40,80,160"),
         (["bank", "build", "--out", "b", "--data", "mnist"], 'unknown data set "mnist"'),
+        (["bank", "build", "--out", "b", "--shard", "5/4"], "write it like 2/4"),
+        (["bank", "oracle", "--metric", "f1"], 'no best ensemble by "f1"'),
+        (["bank", "oracle", "--size", 16], "ask for 1 to 15"),
+        (["bank", "merge", "--out", "b", "nowhere"], "is no shard of a build"),
     ],
 )
 def test_bad_input_is_told_in_a_sentence(bank, tmp_path, arguments, message):
     if arguments[:1] == ["search"] and "--bank" not in arguments:
         arguments = [*arguments, "--bank", bank.folder]
-    if arguments[:2] == ["bank", "evaluate"]:
+    if arguments[1] in ("evaluate", "oracle"):
         arguments = [*arguments[:2], bank.folder, *arguments[2:]]
     shown = ness_bench(*arguments, folder=tmp_path)
     assert shown.returncode == 2

@@ -4,11 +4,14 @@ A bank is a folder:
 
     bank.json              schema, data set, skeleton, recipe, SHA-256 of every other file
     members.parquet        a row a member: architecture, seed, cost, validation curve
-    val.npy, test.npy      codes, uint8 [members, examples, classes]; see `codec`
+    test_scores.npz        accuracy and NLL of each member on the whole test split
+    val/, test/            compressed predictions; see `codec` and `unpack`
     val_labels.npy, test_labels.npy
-    supernets/              weights and inherited-weight predictions; see `supernets`
+    supernets/             weights and inherited-weight scores; see `supernets`
+    optima.json            the best ensembles there are; see `optima`
 
-The prediction files are memory-mapped: opening costs milliseconds, and a lookup reads only its members.
+Opening checks the digests and unpacks the predictions where that was not done before; afterwards it
+costs milliseconds, and a lookup reads only its members.
 """
 
 from dataclasses import dataclass
@@ -18,9 +21,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ness_bench.banks import codec, supernets
+from ness_bench.banks import optima, supernets
 from ness_bench.banks.manifest import Manifest, check_digests, read_manifest
 from ness_bench.banks.supernets import StoredSupernet
+from ness_bench.banks.unpack import unpacked
+from ness_bench.ensembles.oracle import Optimum
+from ness_bench.ensembles.quantised import QuantisedPredictions
 from ness_bench.errors import NessBenchError
 from ness_bench.files import digest
 from ness_bench.networks.skeleton import Skeleton
@@ -28,23 +34,6 @@ from ness_bench.spaces import nas_bench_201
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.spaces.space import Space
 from ness_bench.training.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What every member predicts on one split.
-
-    Attributes:
-        codes: uint8 [members, examples, classes].
-        labels: int64 [examples].
-    """
-
-    codes: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
-
-    def probabilities(self, rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """The class probabilities of the members at `rows`, float32 [rows, examples, classes]."""
-        return codec.decode(self.codes[np.asarray(rows)])
 
 
 @dataclass(frozen=True)
@@ -97,6 +86,19 @@ class MemberTable:
 
 
 @dataclass(frozen=True)
+class TestScores:
+    """How well single members do on the whole test split, of whose predictions the bank keeps a part.
+
+    Attributes:
+        accuracy: float64 [members].
+        nll: float64 [members], of the float predictions.
+    """
+
+    accuracy: npt.NDArray[np.float64]
+    nll: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Bank:
     """An opened bank.
 
@@ -105,14 +107,16 @@ class Bank:
         manifest: the content of `bank.json`.
         members: what each row is.
         val: predictions on the validation split.
-        test: predictions on the test split; only the harness may look.
+        test: predictions on the first of the test split; only the harness may look.
+        test_scores: on the whole test split; only the harness may look.
     """
 
     folder: Path
     manifest: Manifest
     members: MemberTable
-    val: Predictions
-    test: Predictions
+    val: QuantisedPredictions
+    test: QuantisedPredictions
+    test_scores: TestScores
 
     @property
     def name(self) -> str:
@@ -141,15 +145,26 @@ class Bank:
         return Space.whole().restrict(set(self.members.architectures))
 
     @cached_property
+    def optima(self) -> dict[tuple[str, str, int], Optimum]:
+        """The best ensembles by split, metric and size; only the harness may look."""
+        return optima.read(self.folder / "optima.json")
+
+    @cached_property
     def supernets(self) -> tuple[StoredSupernet, ...]:
         """The stored supernets, ordered by kind, length and seed."""
-        names = [name for name in self.manifest.files if name.startswith("supernets/") and name.endswith(".npz")]
-        stored = [supernets.read(self.folder / name) for name in names]
+        folder = self.folder / "supernets"
+        names = [
+            name for name in self.manifest.files if name.startswith("supernets/") and name.endswith(".safetensors")
+        ]
+        with np.load(folder / "val_images.npz", allow_pickle=False) as arrays:
+            images = arrays["images"]
+        paths = [(self.folder / name).with_suffix(".npz") for name in names]
+        stored = [supernets.read(path, self.skeleton, images) for path in paths]
         return tuple(sorted(stored, key=lambda supernet: (supernet.kind, supernet.epochs, supernet.seed)))
 
 
 def open_bank(folder: Path) -> Bank:
-    """Open a bank: digests are checked, predictions memory-mapped.
+    """Open a bank: its digests are checked, its predictions memory-mapped, if need be unpacked before.
 
     Raises:
         NessBenchError: no bank, another schema, or a file that is missing or differs from its digest.
@@ -157,11 +172,13 @@ def open_bank(folder: Path) -> Bank:
     manifest = read_manifest(folder)
     check_digests(folder, manifest)
 
-    def predictions(split: str) -> Predictions:
-        codes = np.load(folder / f"{split}.npy", mmap_mode="r", allow_pickle=False)
-        return Predictions(codes, np.load(folder / f"{split}_labels.npy", allow_pickle=False))
-
-    return Bank(folder, manifest, read_members(folder / "members.parquet"), predictions("val"), predictions("test"))
+    members = read_members(folder / "members.parquet")
+    labels = {split: np.load(folder / f"{split}_labels.npy", allow_pickle=False) for split in ("val", "test")}
+    bank_digest = digest(folder / "bank.json")
+    predictions = unpacked(folder, bank_digest, len(members), manifest.skeleton.classes, labels)
+    with np.load(folder / "test_scores.npz", allow_pickle=False) as arrays:
+        test_scores = TestScores(**arrays)
+    return Bank(folder, manifest, members, **predictions, test_scores=test_scores)
 
 
 def read_members(path: Path) -> MemberTable:

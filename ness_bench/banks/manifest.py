@@ -11,9 +11,17 @@ from ness_bench.files import digest
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.training.recipe import Recipe
 
-SCHEMA = 1
+SCHEMA = 2
 
-REQUIRED = ("members.parquet", "val.npy", "val_labels.npy", "test.npy", "test_labels.npy")
+REQUIRED = (
+    "members.parquet",
+    "test_scores.npz",
+    "optima.json",
+    "val_labels.npy",
+    "test_labels.npy",
+    "val/000.xz",
+    "test/000.xz",
+)
 
 
 class _Strict(BaseModel):
@@ -24,13 +32,34 @@ class Codec(_Strict):
     """How probabilities are stored; see `codec`."""
 
     name: Literal["sqrt"]
-    levels: Literal[255]
+    levels: Literal[15]
+
+
+class Distortion(_Strict):
+    """What storing predictions in codes changes against the float predictions, on test: stored − float.
+
+    Attributes:
+        size: of the ensembles: random ones, or with 1 all members.
+        ensembles: how many.
+        nll_mean: mean change of the NLL, in nats.
+        nll_sd: its standard deviation: a change that is the same for all favours none.
+        accuracy_mean_absolute: mean of the absolute change of the accuracy.
+    """
+
+    size: PositiveInt
+    ensembles: PositiveInt
+    nll_mean: float
+    nll_sd: float
+    accuracy_mean_absolute: float
 
 
 class Manifest(_Strict):
     """What `bank.json` says.
 
     Attributes:
+        data_digest: SHA-256 of the images and labels; see `DataSet.digest`.
+        test_examples: of the whole test split, which `test_scores.npz` is on.
+        distortion: of single members and of ensembles of 5.
         files: SHA-256 of every other file of the bank, by its path in the folder.
     """
 
@@ -38,11 +67,14 @@ class Manifest(_Strict):
     name: str
     space: Literal["nas_bench_201"]
     data: str
+    data_digest: str
     class_names: tuple[str, ...]
     train_examples: PositiveInt
+    test_examples: PositiveInt
     skeleton: Skeleton
     recipe: Recipe
     codec: Codec
+    distortion: tuple[Distortion, ...]
     plan: BuildPlan
     versions: dict[str, str]
     files: dict[str, str]

@@ -20,14 +20,15 @@ class BuildPlan:
     Attributes:
         data: name of the data set.
         classes: functional classes drawn.
-        best_repeated: classes, best by validation NLL, that get further seeds.
         random_repeated: classes, first of the random order, that get further seeds.
+        best_repeated: classes, best by validation NLL, that get further seeds.
         extra_seeds: how many further seeds.
         recipe: of the members.
         channels: width C of the skeleton's first stage.
         cells: cells a stage of the skeleton.
         train_examples: the first of the train split are trained on.
-        test_examples: the first of the test split are predicted.
+        val_examples: the first of the val split are predicted, and looked at after every epoch.
+        test_examples: predictions of the first of the test split are kept; scores are on the whole of it.
         uniform_epochs: lengths of the single-path supernets.
         darts_epochs: length of the DARTS supernets; 0 for none.
         supernet_seeds: supernets of each kind and length.
@@ -35,13 +36,14 @@ class BuildPlan:
 
     data: str
     classes: int
-    best_repeated: int
     random_repeated: int
+    best_repeated: int
     extra_seeds: int
     recipe: Recipe
     channels: int
     cells: int
     train_examples: int
+    val_examples: int
     test_examples: int
     uniform_epochs: tuple[int, ...]
     darts_epochs: int

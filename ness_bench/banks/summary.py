@@ -1,58 +1,109 @@
 """What a bank holds, and how well it tells architectures apart."""
 
+import itertools
+from collections.abc import Container
+
 import numpy as np
 import numpy.typing as npt
 
-from ness_bench.banks.bank import Bank, Predictions
+from ness_bench.banks.bank import Bank
+from ness_bench.banks.build import drawn_classes
 from ness_bench.banks.supernets import StoredSupernet
-from ness_bench.ensembles.metrics import accuracy
+from ness_bench.spaces.nas_bench_201 import canonical
+from ness_bench.spaces.space import Space
+from ness_bench.tables import embedded
 
 
-def accuracies(predictions: Predictions) -> npt.NDArray[np.float64]:
-    """The accuracy of every member on one split, [members]."""
-    return np.array([accuracy(codes, predictions.labels) for codes in predictions.codes])  # decoding keeps the order
+def _of_seeds(bank: Bank, architectures: Container[object]) -> npt.NDArray[np.float64]:
+    """Test accuracies [architectures, seeds] of those that have all the bank's seeds."""
+    of: dict[object, dict[int, float]] = {}
+    for architecture, seed, accuracy in zip(
+        bank.members.architectures, bank.members.seeds.tolist(), bank.test_scores.accuracy.tolist(), strict=True
+    ):
+        of.setdefault(architecture, {})[seed] = accuracy
+    seeds = int(bank.members.seeds.max()) + 1
+    full = [
+        [by_seed[seed] for seed in range(seeds)]
+        for a, by_seed in of.items()
+        if len(by_seed) == seeds and a in architectures
+    ]
+    return np.array(full).reshape(-1, seeds)
+
+
+def random_seeds(bank: Bank) -> npt.NDArray[np.float64]:
+    """Test accuracies [architectures, seeds] of the classes that got further seeds by lot, not for their scores."""
+    plan = bank.manifest.plan
+    return _of_seeds(bank, frozenset(drawn_classes(plan)[: plan.random_repeated]))
 
 
 def seed_spread(bank: Bank) -> float:
-    """Standard deviation of test accuracy between seeds of one architecture, pooled; NaN without further seeds."""
-    test = accuracies(bank.test)
-    groups: dict[object, list[float]] = {}
-    for architecture, value in zip(bank.members.architectures, test.tolist(), strict=True):
-        groups.setdefault(architecture, []).append(value)
-    variances = [(np.var(values, ddof=1), len(values) - 1) for values in groups.values() if len(values) > 1]
-    if not variances:
-        return float("nan")
-    return float(np.sqrt(np.average([v for v, _ in variances], weights=[freedom for _, freedom in variances])))
+    """Standard deviation of test accuracy between seeds of a random architecture; NaN without further seeds."""
+    accuracies = random_seeds(bank)
+    return float(np.sqrt(accuracies.var(1, ddof=1).mean())) if accuracies.size > len(accuracies) else float("nan")
+
+
+def seed_rank(bank: Bank) -> float:
+    """Spearman of test accuracy between two seeds of random architectures, the mean over pairs of seeds."""
+    accuracies = random_seeds(bank).T
+    return (
+        float(np.mean([_spearman(a, b) for a, b in itertools.combinations(accuracies, 2)]))
+        if len(accuracies) > 1
+        else float("nan")
+    )
+
+
+def _between(first: npt.NDArray[np.float64], spread: float) -> float:
+    """Standard deviation of accuracy between architectures, the spread between seeds taken out."""
+    return float(np.sqrt(max(float(np.var(first, ddof=1)) - spread**2, 0.0))) if len(first) > 1 else float("nan")
+
+
+def _nas_bench_201_rank(bank: Bank, accuracy: npt.NDArray[np.float64]) -> float:
+    """Spearman with the mean 200-epoch CIFAR-10 accuracy of NAS-Bench-201, of the strings of each class."""
+    table = np.nanmean(embedded.load("cifar10").val_accuracy, axis=1)
+    classes: dict[object, list[float]] = {}
+    for architecture, of_string in zip(Space.whole().architectures, table.tolist(), strict=True):
+        classes.setdefault(canonical(architecture), []).append(of_string)
+    rows = np.flatnonzero(bank.members.seeds == 0)
+    published = np.array([np.mean(classes[bank.members.architectures[row]]) for row in rows])
+    return _spearman(accuracy[rows], published)
+
+
+def _spearman(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(a, b).statistic)
 
 
 def summarise(bank: Bank) -> list[tuple[str, str]]:
     """(label, value) lines for a person to read."""
-    from scipy.stats import spearmanr
-
-    manifest, members = bank.manifest, bank.members
+    manifest, members, recipe = bank.manifest, bank.members, bank.recipe
     first = members.seeds == 0
-    val, test = accuracies(bank.val), accuracies(bank.test)
-    spread = seed_spread(bank)
-    between = float(np.sqrt(max(np.var(test[first], ddof=1) - spread**2, 0))) if first.sum() > 1 else float("nan")
-    several = {
-        architecture for architecture, seed in zip(members.architectures, members.seeds, strict=True) if seed > 0
-    }
-    recipe = bank.recipe
+    test, val = bank.test_scores.accuracy, members.curves[:, -1]
+    spread, random = seed_spread(bank), random_seeds(bank)
+    between = _between(test[first], spread)
+    several = {a for a, seed in zip(members.architectures, members.seeds, strict=True) if seed > 0}
     low, median, high = np.quantile(test[first], [0, 0.5, 1])
     return [
         ("bank", f"{bank.name} (schema {manifest.schema_}, digest {bank.digest[:12]})"),
         ("data", f"{manifest.data}: {manifest.train_examples:,} train, {len(bank.val.labels):,} val, "
-                 f"{len(bank.test.labels):,} test examples, {bank.skeleton.classes} classes"),
+                 f"{len(bank.test.labels):,} of {manifest.test_examples:,} test examples"),
+        ("classes", f"{bank.skeleton.classes}: {', '.join(manifest.class_names)}"),
         ("network", f"C={bank.skeleton.channels}, N={bank.skeleton.cells}, {bank.skeleton.image_size}×"
                     f"{bank.skeleton.image_size}×{bank.skeleton.input_channels} images"),
         ("recipe", f"{recipe.epochs} epochs, batch {recipe.batch_size}, learning rate {recipe.learning_rate}, "
                    f"weight decay {recipe.weight_decay}"),
-        ("coverage", f"{int(first.sum()):,} of 4,930 functional classes, {bank.space.size:,} of 15,625 strings"),
+        ("coverage", f"{int(first.sum()):,} of {len(Space.whole().classes):,} functional classes, "
+                     f"{bank.space.size:,} of {Space.whole().size:,} strings"),
         ("members", f"{len(members):,}; {len(several)} classes have {int(members.seeds.max()) + 1} seeds"),
-        ("codec", f"{manifest.codec.name}, {manifest.codec.levels + 1} levels, one byte a probability"),
-        ("test accuracy", f"{low:.4f} to {high:.4f}, median {median:.4f} (seed 0)"),
-        ("spread of accuracy", f"{between:.4f} between architectures, {spread:.4f} between seeds"),
-        ("val→test ranks", f"Spearman {spearmanr(val[first], test[first]).statistic:.3f} (seed 0)"),
+        ("codec", f"{manifest.codec.name}, {manifest.codec.levels + 1} levels"),
+        *((f"stored − float, n={of.size}", f"NLL {of.nll_mean:+.4f} ± {of.nll_sd:.4f}, accuracy "
+                                           f"±{of.accuracy_mean_absolute:.4f}") for of in manifest.distortion),
+        ("test accuracy", f"{low:.4f} to {high:.4f}, median {median:.4f} (seed 0, whole test split)"),
+        ("spread of accuracy", f"{between:.4f} between architectures, {spread:.4f} between seeds: "
+                               f"{between / spread:.1f} times"),
+        ("seed→seed ranks", f"Spearman {seed_rank(bank):.3f} of test accuracy ({len(random)} random classes)"),
+        ("val→test ranks", f"Spearman {_spearman(val[first], test[first]):.3f} (seed 0)"),
+        ("NAS-Bench-201 ranks", f"Spearman {_nas_bench_201_rank(bank, test):.3f} with 200-epoch CIFAR-10 accuracy"),
         ("training", f"{members.cpu_seconds.sum() / 3600:.2f} CPU hours, "
                      f"median {np.median(members.cpu_seconds):.2f} s a member"),
         *((f"supernet {supernet.name}", _supernet_line(bank, supernet)) for supernet in bank.supernets),
@@ -60,11 +111,14 @@ def summarise(bank: Bank) -> list[tuple[str, str]]:
 
 
 def _supernet_line(bank: Bank, stored: StoredSupernet) -> str:
-    """How well inherited-weight scores rank the bank's networks."""
-    from scipy.stats import spearmanr
-
-    rows = np.flatnonzero(bank.members.seeds == 0)
-    architectures = np.array([bank.members.architectures[row] for row in rows], np.int8)
-    inherited = np.log(stored.true_class(stored.rows(architectures))).mean(-1)
-    rank = spearmanr(inherited, accuracies(bank.test)[rows]).statistic
-    return f"inherited-weight NLL ranks test accuracy with Spearman {rank:.3f}"
+    """How well inherited-weight scores rank the bank's networks: strings, and one string a functional class."""
+    row_of = {bank.members.architectures[row]: row for row in np.flatnonzero(bank.members.seeds == 0)}
+    strings = bank.space.array
+    stand_alone = bank.test_scores.accuracy[[row_of[bank.space.canonical(a)] for a in bank.space.architectures]]
+    classes = np.array(list(row_of), np.int8)
+    by_class = _spearman(-stored.nll[stored.rows(classes)], bank.test_scores.accuracy[list(row_of.values())])
+    by_string = _spearman(-stored.nll[stored.rows(strings)], stand_alone)
+    return (
+        f"accuracy {stored.accuracy.mean():.3f}, best {stored.accuracy.max():.3f}; inherited-weight NLL ranks test "
+        f"accuracy with Spearman {by_class:.3f} of classes, {by_string:.3f} of strings"
+    )

@@ -1,25 +1,35 @@
-"""What a bank stores of a supernet beside its weights: inherited-weight predictions of every architecture.
+"""What a bank stores of a supernet: its weights, and how well each architecture does with inherited ones.
 
-`supernets/NAME.safetensors` holds the weights; `supernets/NAME.npz` holds
+`supernets/NAME.safetensors` holds the weights, `supernets/NAME.npz`
 
-    architectures   int8 [architectures, edges], the pruned architectures of the bank's space
-    true_class      uint8 [architectures, examples], code of the probability that an architecture with
-                    inherited weights gives to the right class of a validation example
-    alphas          float32 [epochs + 1, edges, operations], for kinds that learn them
+    architectures    int8 [architectures, edges], the pruned architectures of the bank's space
+    nll, accuracy    float32 [architectures], on the validation split with inherited weights
+    log_likelihoods  float16 [architectures, batches], of each batch of validation examples, summed over it
+    alphas           float32 [epochs + 1, edges, operations], for kinds that learn them
 
-so that a search on the bank looks up what a pass through the supernet would have given.
+so that a search on the bank looks up what passes through the supernet would have given. The validation
+split is cut into batches of `BATCH` in its stored order, and each is normalised by its own statistics, as in
+training. Predictions themselves are not stored: they are computed when
+a search asks for them, from the weights and the images of `supernets/val_images.npz`.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors.numpy import load_file
 
-from ness_bench.banks import codec
+from ness_bench.ensembles.metrics import TINY, accuracy, true_class
+from ness_bench.networks.skeleton import Skeleton
 from ness_bench.spaces.nas_bench_201 import Architecture, architectures, prune
+from ness_bench.training.parameters import Parameters
+
+BATCH = 100
+"""Validation examples in a batch; the last one may be smaller. A training batch has 96 or 32."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +42,13 @@ class StoredSupernet:
         seed: of its training.
         passes: training images × epochs.
         architectures: int8 [architectures, edges], pruned.
-        true_class_codes: uint8 [architectures, examples].
+        nll: float32 [architectures], in nats an example.
+        accuracy: float32 [architectures].
+        batch_log_likelihoods: float16 [architectures, batches], in nats.
         alphas: float32 [epochs + 1, edges, operations], or None.
+        skeleton: of its weights.
+        weights: by name, float32.
+        images: normalised validation images, float32 [examples, height, width, channels].
     """
 
     kind: str
@@ -41,8 +56,13 @@ class StoredSupernet:
     seed: int
     passes: int
     architectures: npt.NDArray[np.int8]
-    true_class_codes: npt.NDArray[np.uint8]
+    nll: npt.NDArray[np.float32]
+    accuracy: npt.NDArray[np.float32]
+    batch_log_likelihoods: npt.NDArray[np.float16]
     alphas: npt.NDArray[np.float32] | None
+    skeleton: Skeleton
+    weights: Parameters
+    images: npt.NDArray[np.float32]
 
     @property
     def name(self) -> str:
@@ -58,19 +78,59 @@ class StoredSupernet:
         """The row of each architecture [architectures, edges], pruned or not."""
         return np.array([self._rows[tuple(a)] for a in architectures.tolist()], np.int64)
 
-    def true_class(
-        self, rows: npt.NDArray[np.int64], examples: npt.NDArray[np.int64] | slice = slice(None)
-    ) -> npt.NDArray[np.float32]:
-        """Probabilities of the right class, float32 [rows, examples].
+    def log_likelihoods(
+        self, architectures: npt.NDArray[np.int8], batches: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Log-likelihood of some batches, summed over their examples, float64 [architectures]."""
+        of_batches = self.batch_log_likelihoods[self.rows(architectures)][:, batches]
+        summed: npt.NDArray[np.float64] = of_batches.sum(1, dtype=np.float64)
+        return summed
 
-        A single column cannot be renormalised; half of the smallest step keeps a zero's logarithm finite.
-        """
-        roots = np.maximum(self.true_class_codes[rows][:, examples], np.float32(0.5)) / np.float32(codec.LEVELS)
-        return np.square(roots)
+    def predict(self, architectures: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+        """Class probabilities on the validation split, float32 [architectures, examples, classes]."""
+        from ness_bench.training.cpu.supernet import predictions  # here, since Numba is slow to load
+
+        paths = [tuple(row) for row in architectures.tolist()]
+        parts = [
+            np.stack(list(predictions(self.skeleton, self.weights, paths, self.images[part])))
+            for part in parts_of(len(self.images))
+        ]
+        return np.concatenate(parts, axis=1)
 
 
-def read(path: Path) -> StoredSupernet:
-    """Read `supernets/NAME.npz`."""
+def parts_of(examples: int) -> list[slice]:
+    """The batches that a validation split is cut into."""
+    return [slice(first, first + BATCH) for first in range(0, examples, BATCH)]
+
+
+def scores(
+    predict: Callable[[npt.NDArray[np.float32]], Iterable[npt.NDArray[np.float32]]],
+    images: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of `supernets/NAME.npz` that follow from inherited-weight predictions.
+
+    Args:
+        predict: a batch of images to the class probabilities of each architecture in turn.
+        images: normalised validation images.
+        labels: int64 [examples].
+    """
+    right, log_likelihoods = [], []  # [batches, architectures]
+    for part in parts_of(len(labels)):
+        predicted = [(true_class(p, labels[part]), accuracy(p, labels[part])) for p in predict(images[part])]
+        log_likelihoods.append([np.log(np.maximum(likelihoods, TINY)).sum() for likelihoods, _ in predicted])
+        right.append([share * len(labels[part]) for _, share in predicted])
+    return {
+        "nll": (-np.sum(log_likelihoods, axis=0) / len(labels)).astype(np.float32),
+        "accuracy": (np.sum(right, axis=0) / len(labels)).astype(np.float32),
+        "log_likelihoods": np.array(log_likelihoods, np.float16).T,
+    }
+
+
+def read(path: Path, skeleton: Skeleton, images: npt.NDArray[np.float32]) -> StoredSupernet:
+    """Read `supernets/NAME.npz` and the weights beside it."""
+    weights = load_file(path.with_suffix(".safetensors"))
+    weights.pop("alphas", None)
     with np.load(path, allow_pickle=False) as arrays:
         return StoredSupernet(
             str(arrays["kind"]),
@@ -78,21 +138,11 @@ def read(path: Path) -> StoredSupernet:
             int(arrays["seed"]),
             int(arrays["passes"]),
             arrays["architectures"],
-            arrays["true_class"],
+            arrays["nll"],
+            arrays["accuracy"],
+            arrays["log_likelihoods"],
             arrays.get("alphas"),
+            skeleton,
+            {name: value.astype(np.float32) for name, value in weights.items()},
+            images,
         )
-
-
-def write(file: BinaryIO, supernet: StoredSupernet) -> None:
-    """Write what `read` reads."""
-    arrays: dict[str, Any] = {
-        "kind": np.array(supernet.kind),
-        "epochs": np.array(supernet.epochs),
-        "seed": np.array(supernet.seed),
-        "passes": np.array(supernet.passes),
-        "architectures": supernet.architectures,
-        "true_class": supernet.true_class_codes,
-    }
-    if supernet.alphas is not None:
-        arrays["alphas"] = supernet.alphas
-    np.savez_compressed(file, **arrays)

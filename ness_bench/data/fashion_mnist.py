@@ -1,7 +1,7 @@
 """Fashion-MNIST (Xiao, Rasul & Vollgraf, arXiv 1708.07747; MIT licence): the IDX files, and the shipped subset.
 
 The subset is small enough to train thousands of networks on: 28×28 images are padded to 32×32 and
-mean-pooled to 8×8; 10,000 train and 1,000 validation images are drawn without overlap from the
+mean-pooled to 8×8; 10,000 train and 2,000 validation images are drawn without overlap from the
 official train set, the test split is the whole official test set of 10,000.
 """
 
@@ -27,7 +27,7 @@ CLASS_NAMES = (
     "Bag",
     "Ankle boot",
 )
-TRAIN_EXAMPLES, VAL_EXAMPLES = 10_000, 1_000
+TRAIN_EXAMPLES, VAL_EXAMPLES = 10_000, 2_000
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:

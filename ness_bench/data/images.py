@@ -1,9 +1,14 @@
 """An image data set as a value: three splits of uint8 images with their labels."""
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from ness_bench.errors import NessBenchError
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,25 @@ class LabelledImages:
         """The split cut to its first examples."""
         return LabelledImages(self.pixels[:examples], self.labels[:examples])
 
+    def shuffled(self) -> "LabelledImages":
+        """The split in a random order, always the same: its first examples are then a fair sample of it."""
+        order = np.random.default_rng(0).permutation(len(self))
+        return LabelledImages(self.pixels[order], self.labels[order])
+
+
+def hold_out(images: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
+    """(train, val) from shuffled training images: val is the last tenth of them, at most 5,000.
+
+    Raises:
+        NessBenchError: there are fewer than 10 images.
+    """
+    val = min(len(images) // 10, 5_000)
+    if val == 0:
+        raise NessBenchError(
+            f"a tenth of {len(images)} training images cannot be taken for val; give 10 or more, or a val split"
+        )
+    return images.first(len(images) - val), LabelledImages(images.pixels[-val:], images.labels[-val:])
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -36,6 +60,16 @@ class DataSet:
     val: LabelledImages
     test: LabelledImages
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all images and labels."""
+        content = hashlib.sha256()
+        for split in (self.train, self.val, self.test):
+            content.update(str(split.pixels.shape).encode())
+            content.update(np.ascontiguousarray(split.pixels).data)
+            content.update(np.ascontiguousarray(split.labels).data)
+        return content.hexdigest()
+
     def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Pixels to zero mean and unit variance per channel, by the statistics of the train split.
 
@@ -45,7 +79,26 @@ class DataSet:
         Returns:
             float32 of the same shape.
         """
-        train = self.train.pixels.astype(np.float64)
-        mean, std = train.mean((0, 1, 2)), train.std((0, 1, 2))
-        normalised: npt.NDArray[np.float32] = ((pixels - mean) / std).astype(np.float32)
+        normalised = np.empty(pixels.shape, np.float32)
+        for part in _parts(pixels):
+            for channel, values in enumerate(self._normalised_values):
+                normalised[part, ..., channel] = values[pixels[part, ..., channel]]
         return normalised
+
+    @cached_property
+    def _normalised_values(self) -> npt.NDArray[np.float32]:
+        """What each of the 256 pixel values becomes, float32 [channels, 256]; statistics are of float64."""
+        pixels, values = self.train.pixels, np.arange(256)
+        counts = np.zeros((pixels.shape[-1], 256), np.int64)
+        for part in _parts(pixels):
+            for channel, count in enumerate(counts):
+                count += np.bincount(pixels[part, ..., channel].ravel(), minlength=256)
+        deviations = values - (counts @ values / counts.sum(1))[:, None]  # [channels, 256]
+        std = np.sqrt((counts * deviations**2).sum(1) / counts.sum(1))
+        normalised: npt.NDArray[np.float32] = (deviations / std[:, None]).astype(np.float32)
+        return normalised
+
+
+def _parts(pixels: npt.NDArray[np.uint8]) -> Iterator[slice]:
+    """Runs of examples, so that what is wider than a byte is never made for all of them at once."""
+    return (slice(start, start + 1_000) for start in range(0, len(pixels), 1_000))

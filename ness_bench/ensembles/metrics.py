@@ -21,6 +21,9 @@ Integers = npt.NDArray[np.integer]
 TINY = float(np.finfo(np.float32).tiny)
 """Probabilities are raised to this before a logarithm, so one example costs at most 87.3 nats."""
 
+BINS = 15
+"""Of the expected calibration error, unless told otherwise."""
+
 
 @dataclass(frozen=True)
 class EnsembleMetrics:
@@ -113,7 +116,7 @@ def brier(probabilities: Floats, labels: Integers) -> float:
     return float(np.mean(np.sum((probabilities - targets) ** 2, axis=-1)))
 
 
-def ece(probabilities: Floats, labels: Integers, bins: int = 15) -> float:
+def ece(probabilities: Floats, labels: Integers, bins: int = BINS) -> float:
     """Expected calibration error of [examples, classes] (Guo et al., ICML 2017, eq. 3).
 
     Σ_b |B_b| / examples · |accuracy(B_b) − confidence(B_b)|, over bins of equal width on the confidence,
@@ -121,9 +124,13 @@ def ece(probabilities: Floats, labels: Integers, bins: int = 15) -> float:
     """
     confidence = probabilities.max(axis=-1)
     right = probabilities.argmax(axis=-1) == labels
-    inner_edges = np.arange(1, bins) / bins
-    gaps = np.bincount(np.digitize(confidence, inner_edges, right=True), weights=right - confidence)
+    gaps = np.bincount(calibration_bins(confidence, bins), weights=right - confidence)
     return float(np.sum(np.abs(gaps)) / len(labels))
+
+
+def calibration_bins(confidence: Floats, bins: int = BINS) -> npt.NDArray[np.intp]:
+    """The bin of the calibration error, from 0 on, that each confidence falls into."""
+    return np.digitize(confidence, np.arange(1, bins) / bins, right=True)
 
 
 def disagreement(predictions: Integers) -> float:

@@ -4,6 +4,9 @@ The NLL of an ensemble needs each member's probability of the true class only, s
 `true_class`, float [pool, examples], as `metrics.true_class` returns it.
 """
 
+import math
+
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -27,11 +30,11 @@ def forward_select(true_class: Floats, size: int) -> list[int]:
     Raises:
         NessBenchError: the pool has fewer than `size` candidates.
     """
-    candidates = _grouped(true_class, size)
+    candidates = _pool(true_class, size)
     members: list[int] = []
-    total = np.zeros(candidates.shape[1:])
+    total = np.zeros(candidates.shape[1])
     for _ in range(size):
-        scores = _log_likelihood(total + candidates)  # of a sum, not a mean: that changes no comparison
+        scores = _log_likelihoods(candidates, total, 1 / (len(members) + 1))
         scores[members] = -np.inf
         members.append(int(scores.argmax()))
         total += candidates[members[-1]]
@@ -43,28 +46,44 @@ def top_n(true_class: Floats, size: int) -> list[int]:
 
     Arguments and errors are those of `forward_select`.
     """
-    scores = _log_likelihood(_grouped(true_class, size))
+    candidates = _pool(true_class, size)
+    scores = _log_likelihoods(candidates, np.zeros(candidates.shape[1]), 1.0)
     return [int(index) for index in np.argsort(-scores, kind="stable")[:size]]
 
 
-GROUP = 8
-"""Probabilities multiplied before one logarithm is taken, which costs as much as many products. Their
-product cannot underflow: TINY⁸ ≈ 4e-304."""
-
-
-def _grouped(true_class: Floats, size: int) -> npt.NDArray[np.float64]:
-    """`true_class` as [pool, GROUP, groups], at least `TINY`, filled up with ones; refuses a pool below `size`."""
-    pool, examples = true_class.shape
-    if size > pool:
+def _pool(true_class: Floats, size: int) -> Floats:
+    if size > len(true_class):
         raise NessBenchError(
-            f"an ensemble of {size} cannot be selected from a pool of {pool}; train more networks or ask for fewer"
+            f"an ensemble of {size} cannot be selected from a pool of {len(true_class)}; "
+            "train more networks or ask for fewer"
         )
-    grouped = np.ones((pool, GROUP * -(-examples // GROUP)))
-    np.maximum(true_class, TINY, out=grouped[:, :examples])
-    return grouped.reshape(pool, GROUP, -1)
+    return np.ascontiguousarray(true_class)
 
 
-def _log_likelihood(grouped: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Sum of logarithms over all but the first axis."""
-    sums: npt.NDArray[np.float64] = np.log(grouped.prod(axis=1)).sum(axis=1)
+GROUP = 8
+"""Probabilities multiplied between two looks at the product, which stays a normal number: TINY⁸ ≈ 4e-304."""
+LOW = 1e-300
+"""A product is replaced by its logarithm before it falls below this."""
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _log_likelihoods(candidates: Floats, total: Floats, weight: float) -> npt.NDArray[np.float64]:
+    """Σ ln(weight · (total + candidate)) over the examples: [pool]. Probabilities are raised to `TINY`.
+
+    A logarithm costs as much as many products, so one is taken only where a product would underflow.
+    """
+    pool, examples = candidates.shape
+    sums = np.zeros(pool)
+    for row in range(pool):
+        candidate = candidates[row]
+        product = 1.0
+        for start in range(0, examples, GROUP):
+            group = 1.0
+            for i in range(start, min(start + GROUP, examples)):
+                group *= max(weight * (total[i] + candidate[i]), TINY)
+            if product * group < LOW:
+                sums[row] += math.log(product)
+                product = 1.0
+            product *= group
+        sums[row] += math.log(product)
     return sums

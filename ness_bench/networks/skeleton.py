@@ -10,7 +10,16 @@ from functools import lru_cache
 
 from ness_bench.data.images import DataSet
 from ness_bench.errors import NessBenchError
-from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, EDGES, OPERATIONS, POOL, Architecture, prune
+from ness_bench.spaces.nas_bench_201 import (
+    CONV_1X1,
+    CONV_3X3,
+    EDGES,
+    OPERATIONS,
+    POOL,
+    Architecture,
+    architectures,
+    prune,
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,12 @@ def flops(architecture: Architecture, skeleton: Skeleton) -> int:
     """Forward FLOPs for one image of the network, edges on no input-to-output path left out."""
     of = operation_flops(skeleton)
     return fixed_flops(skeleton) + sum(of[operation] for operation in prune(architecture))
+
+
+@lru_cache
+def mean_flops(skeleton: Skeleton) -> float:
+    """Forward FLOPs for one image, averaged over the whole space."""
+    return sum(flops(architecture, skeleton) for architecture in architectures()) / len(architectures())
 
 
 def mixed_flops(skeleton: Skeleton) -> int:

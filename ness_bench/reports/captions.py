@@ -11,6 +11,7 @@ class Context(TypedDict):
         bank: name of the prediction bank.
         data: its data set and the sizes of the splits.
         repetitions: runs a mean is over.
+        best: the test NLL of the best ensemble there is, by size, and whether it is proved to be the best.
         cost_model: name of the model by which costs are counted in training equivalents (TE).
     """
 
@@ -18,6 +19,7 @@ class Context(TypedDict):
     bank: str
     data: str
     repetitions: int
+    best: str
     cost_model: str
 
 
@@ -26,5 +28,6 @@ def protocol(context: Context) -> str:
     return (
         f"Study {context['study']} on bank {context['bank']} ({context['data']}); searched on val, scored on test; "
         f"means over {context['repetitions']} repetitions with 95 % percentile bootstrap intervals; "
+        f"regret is NLL above that of the best ensemble there is, {context['best']}; "
         f"costs in training equivalents (TE), cost model {context['cost_model']}."
     )

@@ -40,10 +40,10 @@ class Column:
 COLUMNS = (
     Column("accuracy", "Acc.", "%", 2, "↑"),
     Column("nll", "NLL", "", 3, "↓"),
+    Column("regret", "Regret", "", 3, "↓"),
     Column("ece", "ECE", "", 4, "↓"),
     Column("brier", "Brier", "", 3, "↓"),
     Column("disagreement", "Disagr.", "%", 1, ""),
-    Column("member_accuracy", "Member acc.", "%", 2, "↑"),
     Column("cost", "Cost", "TE", 1, ""),
 )
 

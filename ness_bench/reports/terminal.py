@@ -12,7 +12,7 @@ from rich.table import Table
 from ness_bench.reports.tables import COLUMNS
 
 WITH_INTERVAL = ("accuracy", "nll")
-LEFT_OUT = ("member_accuracy",)
+LEFT_OUT = ("brier",)
 
 
 def comparison(csv: Path) -> Iterator[Table]:

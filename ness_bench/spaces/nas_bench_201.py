@@ -9,12 +9,10 @@ Three notions of "the same network" are told apart:
 - the **string** (15,625 of them);
 - the published **isomorphism** rule (6,466 classes), which treats a sum with a zero term as different
   from the sum without it;
-- the **functional** class (4,930), ours: edges on no input-to-output path are pruned, zero terms are
-  dropped and sums that skip connections pass on are flattened. One training serves a class.
-
-In 326 of the functional classes one subtlety is given up: a term that occurs twice in a sum may be one
-operation whose output is passed on twice, or two operations with weights of their own. The least tuple
-of the class stands for both.
+- the **functional** class (5,044), ours: networks that compute the same function of their input and their
+  parameters, up to rounding. Edges on no input-to-output path do nothing, skip connections and average
+  pools distribute over sums, and a convolution used twice differs from two convolutions used once. One
+  training serves a class.
 """
 
 import itertools
@@ -35,6 +33,9 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
 RESNET: Architecture = (CONV_3X3, NONE, CONV_3X3, SKIP, NONE, SKIP)
 """The cell that is a residual block: the published comparison point."""
+
+_INPUT = -1
+"""The origin of the term that is the cell's input; the others are edges."""
 
 _EXAMPLE = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
 
@@ -153,37 +154,55 @@ def isomorphism_string(architecture: Architecture) -> str:
     return nodes[3]
 
 
-def functional_string(architecture: Architecture) -> str:
-    """An expression of the cell's function: equal within a functional class, empty for a dead cell.
+def functional_form(architecture: Architecture) -> tuple[object, ...]:
+    """A normal form of the cell's function: equal within a functional class, and only there.
 
-    Terms are flattened through skip connections, zero terms are dropped and the rest is sorted, so
-    what stays is the multiset of paths. Source: ours.
+    Skip connections and average pools are linear, so every node is a sum of terms: the cell's input or the
+    output of a convolution, each pooled some times. A convolution is itself, with weights of its own, however
+    often its output is used. The form lists the sum at the output and at every convolution's input, the
+    convolutions numbered so that the result is least. Source: ours.
     """
-    nodes: dict[int, list[str]] = {0: ["0"], 1: [], 2: [], 3: []}
-    for operation, (source, target) in zip(architecture, EDGES, strict=True):
-        terms = nodes[source]  # complete: edges are sorted by target
-        if operation == NONE or not terms:
-            continue
-        if operation == SKIP:
-            nodes[target] = sorted(nodes[target] + terms)
-        else:
-            nodes[target] = sorted([*nodes[target], f"({'+'.join(terms)})@{OPERATIONS[operation]}"])
-    return "+".join(nodes[3])
+    architecture = prune(architecture)
+    sums: dict[int, list[tuple[int, int]]] = {0: [(_INPUT, 0)], 1: [], 2: [], 3: []}  # (origin, pools)
+    for edge, (operation, (source, target)) in enumerate(zip(architecture, EDGES, strict=True)):
+        if operation in (SKIP, POOL):
+            sums[target] += [(origin, pools + (operation == POOL)) for origin, pools in sums[source]]
+        elif operation != NONE:
+            sums[target].append((edge, 0))
+    convolutions = [edge for edge, operation in enumerate(architecture) if operation in (CONV_1X1, CONV_3X3)]
+
+    def expression(origin: int) -> tuple[object, ...]:
+        """What a term computes, convolutions with the same operation and input taken for one."""
+        if origin == _INPUT:
+            return ()
+        terms = sorted((expression(earlier), pools) for earlier, pools in sums[EDGES[origin][0]])
+        return (architecture[origin], *terms)
+
+    twins = [list(group) for _, group in itertools.groupby(sorted(convolutions, key=expression), expression)]
+
+    def numbered(order: tuple[tuple[int, ...], ...]) -> tuple[object, ...]:
+        number = {edge: position for position, edge in enumerate((_INPUT, *itertools.chain(*order)))}
+
+        def terms(node: int) -> tuple[tuple[int, int], ...]:
+            return tuple(sorted((number[origin], pools) for origin, pools in sums[node]))
+
+        return (terms(3), *((architecture[edge], terms(EDGES[edge][0])) for edge in itertools.chain(*order)))
+
+    return min(numbered(order) for order in itertools.product(*map(itertools.permutations, twins)))
 
 
 @lru_cache(maxsize=1)
 def functional_classes() -> dict[Architecture, Architecture]:
     """Every architecture's canonical one: the least tuple of its functional class.
 
-    The least tuple is always pruned, since `none` is operation 0. There are 4,930 distinct values,
+    The least tuple is always pruned, since `none` is operation 0. There are 5,044 distinct values,
     one of them, `(0, 0, 0, 0, 0, 0)`, the dead class of 341 strings.
     """
-    first: dict[str, Architecture] = {}
-    strings = {}
-    for architecture in sorted(architectures()):
-        strings[architecture] = functional_string(architecture)
-        first.setdefault(strings[architecture], architecture)
-    return {architecture: first[string] for architecture, string in strings.items()}
+    least: dict[Architecture, Architecture] = {}
+    first: dict[tuple[object, ...], Architecture] = {}
+    for pruned in sorted(set(map(prune, architectures()))):
+        least[pruned] = first.setdefault(functional_form(pruned), pruned)
+    return {architecture: least[prune(architecture)] for architecture in architectures()}
 
 
 def canonical(architecture: Architecture) -> Architecture:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from ness_bench import __version__
-from ness_bench.banks.bank import Bank, MemberTable, Predictions
+from ness_bench.banks.bank import Bank, MemberTable
 from ness_bench.banks.named import open_named
 from ness_bench.ensembles.metrics import EnsembleMetrics, evaluate
+from ness_bench.ensembles.quantised import QuantisedPredictions
 from ness_bench.errors import NessBenchError
 from ness_bench.methods import method
 from ness_bench.spaces.nas_bench_201 import to_string
@@ -60,7 +61,7 @@ class RunSpec:
 _open_once = lru_cache(maxsize=4)(open_named)
 
 
-def score(members: MemberTable, predictions: Predictions, ensemble: Ensemble) -> EnsembleMetrics:
+def score(members: MemberTable, predictions: QuantisedPredictions, ensemble: Ensemble) -> EnsembleMetrics:
     """The metrics of an ensemble on one split of a bank."""
     rows = [members.row(member.architecture, member.seed) for member in ensemble.members]
     return evaluate(predictions.probabilities(rows), predictions.labels, np.array(ensemble.weights))

@@ -1,48 +1,17 @@
 """A task served from a prediction bank: what would be trained is looked up, and charged all the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from ness_bench.banks.bank import Bank, MemberTable, Predictions
+from ness_bench.banks.bank import Bank, MemberTable
 from ness_bench.banks.supernets import StoredSupernet
+from ness_bench.ensembles.quantised import QuantisedPredictions
 from ness_bench.errors import NessBenchError
 from ness_bench.spaces.nas_bench_201 import Architecture, to_string
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.budget import Budget
 from ness_bench.tasks.cost import CostModel
+from ness_bench.tasks.supernet import PaidSupernet
 from ness_bench.tasks.task import Member
-
-
-@dataclass(frozen=True)
-class BankSupernet:
-    """A stored supernet whose passes are charged to a budget; see `task.Supernet`."""
-
-    stored: StoredSupernet
-    cost: CostModel
-    budget: Budget
-
-    @property
-    def kind(self) -> str:
-        return self.stored.kind
-
-    @property
-    def epochs(self) -> int:
-        return self.stored.epochs
-
-    @property
-    def alphas(self) -> npt.NDArray[np.float64] | None:
-        return None if self.stored.alphas is None else self.stored.alphas[-1].astype(np.float64)
-
-    def true_class(
-        self, architectures: npt.NDArray[np.int8], examples: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float32]:
-        price = sum(self.cost.evaluation(tuple(row), len(examples)) for row in architectures.tolist())
-        what = f"evaluating {len(architectures)} architectures with inherited weights on {len(examples)} images"
-        self.budget.charge("evaluation", price, what)
-        return self.stored.true_class(self.stored.rows(architectures), examples)
 
 
 class BankTask:
@@ -68,7 +37,7 @@ class BankTask:
         self,
         space: Space,
         members: MemberTable,
-        val: Predictions,
+        val: QuantisedPredictions,
         supernets: Sequence[StoredSupernet],
         cost: CostModel,
         ensemble_size: int,
@@ -100,8 +69,7 @@ class BankTask:
     def of(cls, bank: Bank, ensemble_size: int, budget: float, repetition: int = 0) -> "BankTask":
         """A task on a bank's validation split."""
         cost = CostModel(bank.skeleton, bank.train_examples * bank.recipe.epochs)
-        val = Predictions(np.array(bank.val.codes), bank.val.labels)  # in memory: a map names the bank's folder
-        return cls(bank.space, bank.members, val, bank.supernets, cost, ensemble_size, budget, repetition)
+        return cls(bank.space, bank.members, bank.val, bank.supernets, cost, ensemble_size, budget, repetition)
 
     def sold(self, member: Member) -> bool:
         """Whether this task trained the member, so that it has been paid."""
@@ -140,7 +108,7 @@ class BankTask:
             return self._cost.single_path_training(supernet.passes)
         return self._cost.mixed_training(supernet.passes)
 
-    def supernet(self, kind: str, epochs: int) -> BankSupernet:
+    def supernet(self, kind: str, epochs: int) -> PaidSupernet:
         offered = [supernet for supernet in self._offered(kind) if supernet.epochs == epochs]
         if not offered:
             raise NessBenchError(
@@ -148,4 +116,4 @@ class BankTask:
             )
         stored = offered[self._repetition % len(offered)]
         self.budget.charge("supernet", self._supernet_cost(stored), f"training a {kind} supernet for {epochs} epochs")
-        return BankSupernet(stored, self._cost, self.budget)
+        return PaidSupernet(stored, self._cost, self.budget, self.val_labels)

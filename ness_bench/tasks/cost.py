@@ -6,18 +6,11 @@ training pass. The average runs over all 15,625 architectures. Source: ours.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-from ness_bench.networks.skeleton import Skeleton, flops, mixed_flops
-from ness_bench.spaces.nas_bench_201 import Architecture, architectures
+from ness_bench.networks.skeleton import Skeleton, flops, mean_flops, mixed_flops
+from ness_bench.spaces.nas_bench_201 import Architecture
 
 NAME = "flops"
-
-
-@lru_cache
-def mean_flops(skeleton: Skeleton) -> float:
-    """Forward FLOPs for one image, averaged over the whole space."""
-    return sum(flops(architecture, skeleton) for architecture in architectures()) / len(architectures())
 
 
 @dataclass(frozen=True)

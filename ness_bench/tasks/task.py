@@ -57,9 +57,12 @@ class Ensemble:
 class Supernet(Protocol):
     """A trained supernet: one set of weights that every architecture inherits its own from.
 
+    Every image pass is charged. The validation split is cut into batches, each normalised by its own statistics.
+
     Attributes:
         kind: how it was trained: `uniform` or `darts`.
         epochs: for how long.
+        batches: that the validation split is cut into.
         alphas: architecture parameters, float64 [edges, operations], where the kind learns them.
     """
 
@@ -68,21 +71,35 @@ class Supernet(Protocol):
     @property
     def epochs(self) -> int: ...
     @property
+    def batches(self) -> int: ...
+    @property
     def alphas(self) -> npt.NDArray[np.float64] | None: ...
 
-    def true_class(
-        self, architectures: npt.NDArray[np.int8], examples: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float32]:
-        """The probability that each architecture, with inherited weights, gives to the right class.
-
-        Every image pass is charged.
+    def log_likelihoods(
+        self, architectures: npt.NDArray[np.int8], batches: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """How likely each architecture, with inherited weights, makes the labels of some batches.
 
         Args:
             architectures: operation indices, int8 [architectures, edges].
-            examples: indices into the validation split, int64 [examples].
+            batches: indices of batches of the validation split, int64 [batches].
 
         Returns:
-            float32 [architectures, examples].
+            log p(labels), summed over the examples of the batches, in nats, float64 [architectures].
+
+        Raises:
+            BudgetExhausted: the passes do not fit.
+        """
+        ...
+
+    def true_class(self, architectures: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+        """The probability that each architecture, with inherited weights, gives to the right class.
+
+        Args:
+            architectures: operation indices, int8 [architectures, edges].
+
+        Returns:
+            float32 [architectures, examples], on the validation split.
 
         Raises:
             BudgetExhausted: the passes do not fit.

@@ -88,8 +88,9 @@ def fit(
 ) -> Fitted:
     """Train a network by a recipe and predict with it.
 
-    The result depends on the arguments alone, whatever else runs on the machine; on another kind of
-    processor its last digits may differ.
+    The result depends on the arguments alone, whatever else runs on the machine. On another kind of processor,
+    or in the process that first compiles the CPU engine, sums are rounded differently, which a long training
+    amplifies as another seed would.
 
     Args:
         seed: of the initial parameters and of the order of the training images.

@@ -1,16 +1,18 @@
-"""The parameters of a stand-alone network by name, and their values before training.
+"""The parameters of networks by name, and their values before training.
 
-Names and shapes are those of `Network.state_dict()` in `ness_bench.networks.nas_bench_201`, so that every
-training engine starts from the same point.
+Names and shapes are those of `Network.state_dict()` in `ness_bench.networks.nas_bench_201` and of
+`Supernet.state_dict()` in `ness_bench.networks.supernet`, so that every training engine starts from the
+same point.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ness_bench.networks.skeleton import Skeleton
-from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, Architecture, prune
+from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, EDGES, NONE, OPERATIONS, Architecture, prune
 
 KERNEL = {CONV_1X1: 1, CONV_3X3: 3}
 
@@ -18,40 +20,72 @@ Shapes = dict[str, tuple[int, ...]]
 Parameters = dict[str, npt.NDArray[np.float32]]
 
 
-def _convolution(name: str, inputs: int, outputs: int, kernel: int) -> Shapes:
-    return {f"{name}.weight": (outputs, inputs, kernel, kernel)}
+@dataclass(frozen=True)
+class Cells:
+    """What the cells of a network hold.
+
+    Attributes:
+        operations: that each edge has, or may have; `none` is not among them.
+        kernel: name of a convolution's weight within its cell, by edge and operation.
+        affine: whether the normalisations of the whole network have parameters.
+    """
+
+    operations: tuple[tuple[int, ...], ...]
+    kernel: str
+    affine: bool
+
+    def kernel_name(self, block: str, edge: int, operation: int) -> str:
+        return f"{block}.{self.kernel.format(edge=edge, operation=OPERATIONS[operation])}"
 
 
-def _normalisation(name: str, channels: int) -> Shapes:
-    return {f"{name}.weight": (channels,), f"{name}.bias": (channels,)}
+def stand_alone(architecture: Architecture) -> Cells:
+    """The pruned cells of a network of one architecture."""
+    live = tuple((operation,) if operation != NONE else () for operation in prune(architecture))
+    return Cells(live, "convolutions.{edge}.1.weight", affine=True)
 
 
-def _relu_conv_bn(name: str, inputs: int, outputs: int, kernel: int) -> Shapes:
-    return _convolution(f"{name}.1", inputs, outputs, kernel) | _normalisation(f"{name}.2", outputs)
+SHARED = Cells((tuple(range(1, len(OPERATIONS))),) * len(EDGES), "kernels.{edge}_{operation}", affine=False)
+"""The cells of a supernet."""
 
 
-def shapes(architecture: Architecture, skeleton: Skeleton) -> Shapes:
-    """The shape of every trainable parameter of the pruned network, in the order of its modules."""
+def shapes(cells: Cells, skeleton: Skeleton) -> Shapes:
+    """The shape of every trainable parameter, in the order of the network's modules."""
+    result: Shapes = {}
+
+    def convolution(name: str, inputs: int, outputs: int, kernel: int) -> None:
+        result[name] = (outputs, inputs, kernel, kernel)
+
+    def normalisation(name: str, channels: int) -> None:
+        if cells.affine:
+            result[f"{name}.weight"] = result[f"{name}.bias"] = (channels,)
+
+    def relu_conv_bn(name: str, inputs: int, outputs: int) -> None:
+        convolution(f"{name}.1.weight", inputs, outputs, 3)
+        normalisation(f"{name}.2", outputs)
+
     width, _ = skeleton.stages[0]
-    result = _convolution("stem.0", skeleton.input_channels, width, 3) | _normalisation("stem.1", width)
+    convolution("stem.0.weight", skeleton.input_channels, width, 3)
+    normalisation("stem.1", width)
     block = 0
     for stage, (width, _) in enumerate(skeleton.stages):
         if stage > 0:
-            result |= _relu_conv_bn(f"body.{block}.reduce", width // 2, width, 3)
-            result |= _relu_conv_bn(f"body.{block}.refine", width, width, 3)
-            result |= _convolution(f"body.{block}.shortcut", width // 2, width, 1)
+            relu_conv_bn(f"body.{block}.reduce", width // 2, width)
+            relu_conv_bn(f"body.{block}.refine", width, width)
+            convolution(f"body.{block}.shortcut.weight", width // 2, width, 1)
             block += 1
         for _ in range(skeleton.cells):
-            for edge, operation in enumerate(prune(architecture)):
-                if operation in KERNEL:
-                    result |= _relu_conv_bn(f"body.{block}.convolutions.{edge}", width, width, KERNEL[operation])
+            for edge, operations in enumerate(cells.operations):
+                for operation, kernel in KERNEL.items():
+                    if operation in operations:
+                        convolution(cells.kernel_name(f"body.{block}", edge, operation), width, width, kernel)
+                        normalisation(f"body.{block}.convolutions.{edge}.2", width)
             block += 1
-    result |= _normalisation("head.0", width)
+    normalisation("head.0", width)
     return result | {"classifier.weight": (skeleton.classes, width), "classifier.bias": (skeleton.classes,)}
 
 
 def initial(architecture: Architecture, skeleton: Skeleton, rng: np.random.Generator) -> Parameters:
-    """Values drawn by PyTorch's default law.
+    """Values of a stand-alone network, drawn by PyTorch's default law.
 
     Convolutions and the classifier, its bias included, are uniform on ±1/√fan_in; batch normalisation
     starts with weight 1 and bias 0.
@@ -63,4 +97,4 @@ def initial(architecture: Architecture, skeleton: Skeleton, rng: np.random.Gener
             return rng.uniform(-1, 1, shape).astype(np.float32) / np.float32(math.sqrt(fan_in))
         return np.full(shape, name.endswith("weight"), np.float32)
 
-    return {name: draw(name, shape) for name, shape in shapes(architecture, skeleton).items()}
+    return {name: draw(name, shape) for name, shape in shapes(stand_alone(architecture), skeleton).items()}

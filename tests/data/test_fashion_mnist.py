@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from ness_bench.data import fashion_mnist
-from ness_bench.data.named import load_named
 from ness_bench.errors import NessBenchError
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -59,9 +58,7 @@ def test_idx_files_round_trip(tmp_path, suffix):
 
 def test_damaged_files_are_named(tmp_path):
     with pytest.raises(NessBenchError, match=r"train-images-idx3-ubyte\.gz is missing"):
-        load_named(str(tmp_path))
-    with pytest.raises(NessBenchError, match='unknown data set "fashoin"'):
-        load_named("fashoin")
+        fashion_mnist.from_idx(tmp_path)
     (tmp_path / "text").write_text("hello")
     with pytest.raises(NessBenchError, match="no IDX file"):
         fashion_mnist.read_idx(tmp_path / "text")

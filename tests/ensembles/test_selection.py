@@ -11,7 +11,7 @@ from ness_bench.errors import NessBenchError
 
 
 def make_pool(seed, pool=12, examples=53, classes=4):
-    """Probabilities [pool, examples, classes] and labels; 53 examples: no multiple of the group length."""
+    """Probabilities [pool, examples, classes] and labels."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, examples)
     logits = rng.normal(size=(pool, examples, classes)) * 2 + np.eye(classes)[labels]
@@ -31,9 +31,10 @@ def naive_forward_select(probabilities, labels, size):
     return chosen
 
 
+@pytest.mark.parametrize("examples", [53, 1003])  # no multiples of the group length; the second underflows in a product
 @pytest.mark.parametrize("seed", range(20))
-def test_forward_select_takes_the_steps_of_a_loop_that_recomputes_everything(seed):
-    probabilities, labels = make_pool(seed)
+def test_forward_select_takes_the_steps_of_a_loop_that_recomputes_everything(seed, examples):
+    probabilities, labels = make_pool(seed, examples=examples)
     chosen = forward_select(metrics.true_class(probabilities, labels), 6)
     assert chosen == naive_forward_select(probabilities, labels, 6)
 

@@ -40,7 +40,7 @@ def test_contract(bank, name):
 def test_a_budget_below_a_methods_minimum_is_refused(bank, name):
     cheapest = min(map(BankTask.of(bank, 1, 10).training_cost, bank.space.classes))
     with pytest.raises(BudgetExhausted):
-        search(name, bank, size=5, budget=cheapest)
+        search(name, bank, size=5, budget=cheapest, seed=1)  # which draws a dearer network first
 
 
 @pytest.mark.parametrize("name", sorted(methods()))
@@ -113,7 +113,7 @@ def test_darts_takes_the_strongest_operation_of_every_edge():
 def test_ness_draws_what_inherited_weights_favour(bank, name):
     """Cold, the posterior sits on what the supernet likes best; hot, it is uniform."""
     stored = next(s for s in bank.supernets if s.name == "uniform-2-seed0")
-    scores = np.log(stored.true_class(stored.rows(bank.space.array))).mean(-1)
+    scores = -stored.nll[stored.rows(bank.space.array)]
     ranks = {a: scores[bank.space.architectures.index(a)] for a in bank.space.architectures}
     by_class = {c: max(s for a, s in ranks.items() if bank.space.canonical(a) == c) for c in bank.space.classes}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ness_bench.banks.supernets import BATCH
 from ness_bench.errors import NessBenchError
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.bank import BankTask
@@ -30,9 +31,9 @@ def test_no_path_leads_from_a_task_to_the_test_split(bank):
     arrays = [thing for thing in things if isinstance(thing, np.ndarray)]
     assert any(np.shares_memory(array, bank.val.labels) for array in arrays)  # the search would see it
     for array in arrays:
-        assert not np.may_share_memory(array, bank.test.codes)
-        assert not np.array_equal(array, bank.test.labels)
-        assert bank.test.codes.shape[1] not in array.shape
+        assert not np.may_share_memory(array, bank.test.units)
+        assert not any(np.array_equal(array, of) for of in (bank.test.labels, *vars(bank.test_scores).values()))
+        assert len(bank.test.labels) not in array.shape
     assert not any(isinstance(thing, np.memmap) for thing in things)  # it would name its file
     assert not any(thing is bank or (isinstance(thing, Path) and thing == bank.folder) for thing in things)
 
@@ -75,7 +76,7 @@ def test_a_method_that_overspends_is_stopped(bank):
         task.supernet("darts", 1)
     spent = task.budget.spent
     with pytest.raises(BudgetExhausted, match="inherited weights"):
-        BankTask.of(bank, 3, 2.5).supernet("uniform", 2).true_class(np.repeat(task.space.array, 20, 0), np.arange(1000))
+        BankTask.of(bank, 3, 2.5).supernet("uniform", 2).true_class(np.repeat(task.space.array, 20, 0))
     assert task.budget.spent == spent
 
 
@@ -85,7 +86,7 @@ def test_supernets_take_turns_and_are_charged(bank):
     seeds = []
     for repetition in range(3):
         task = BankTask.of(bank, 3, 100, repetition)
-        seeds.append(task.supernet("uniform", 2).stored.seed)
+        seeds.append(task.supernet("uniform", 2).scores.seed)
         assert task.budget.spent == {"training": 0, "supernet": pytest.approx(2), "evaluation": 0}
     assert seeds == [0, 1, 0]
     with pytest.raises(NessBenchError, match="it holds: darts, uniform"):
@@ -98,11 +99,17 @@ def test_inherited_passes_are_charged_by_flops(bank):
     task = BankTask.of(bank, 3, 100)
     supernet = task.supernet("uniform", 1)
     architectures = task.space.array[:7]
-    true_class = supernet.true_class(architectures, np.arange(50))
-    assert true_class.shape == (7, 50)
+    one_pass = sum(task.training_cost(tuple(a)) for a in architectures.tolist()) / (3 * 480)
+    true_class = supernet.true_class(architectures)
+    assert true_class.shape == (7, 250)
     assert ((true_class > 0) & (true_class <= 1)).all()
-    expected = sum(task.training_cost(tuple(a)) for a in architectures.tolist()) * 50 / (3 * 480)
-    assert task.budget.spent["evaluation"] == pytest.approx(expected)
+    assert task.budget.spent["evaluation"] == pytest.approx(250 * one_pass)
+    last, first = np.array([supernet.batches - 1]), np.array([0])
+    assert supernet.log_likelihoods(architectures, last).shape == (7,)
+    assert task.budget.spent["evaluation"] == pytest.approx((250 + 250 % BATCH) * one_pass)
+    both = supernet.log_likelihoods(architectures, np.array([0, supernet.batches - 1]))
+    parts = supernet.log_likelihoods(architectures, last) + supernet.log_likelihoods(architectures, first)
+    np.testing.assert_allclose(both, parts)
 
 
 @pytest.mark.parametrize(

@@ -11,33 +11,37 @@ from ness_bench.networks.skeleton import Skeleton
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.training.cpu import kernels
 from ness_bench.training.cpu.lanes import Array, Indices, compiled
-from ness_bench.training.cpu.tape import AVERAGE, CONVOLVE, COPY, NORMALISE, RELU, tape
-from ness_bench.training.parameters import Parameters
+from ness_bench.training.cpu.tape import AVERAGE, CONVOLVE, COPY, NORMALISE, RELU, Cut, Tape, tape
+from ness_bench.training.parameters import Parameters, stand_alone
 from ness_bench.training.recipe import Recipe
 
 
 class Machine(NamedTuple):
-    """A tape and the memory it works on, as the compiled loops take them.
+    """A tape, the cut of it that runs, and the memory it works on, as the compiled loops take them.
 
     Attributes:
-        operations, starts, links, shares: of the tape.
-        batch: images a step.
+        operations, spans: of the cut; none until `running` is told one.
+        starts, links, shares: of the tape.
+        batch: images a pass, that memory is laid out for.
+        examples: how many of these the batch's statistics are made of; the rest fills up.
         features: offset of the classifier's input in the values; `features_gradient` in the gradients.
         pixels, channels: its shape.
         classifier: offset of the classifier's weight [classes, channels] in the parameters; its bias is last.
         parameters, parameter_gradients, momentum: flat, equally long.
         values, gradients: of the feature maps.
-        mean, inverse: of the last training batch, a channel of each normalisation.
+        mean, inverse: of the last batch, a channel of each normalisation.
         running_mean, running_variance: likewise, for prediction.
         pooled, pooled_gradient: [channels, batch], the classifier's input averaged over pixels.
         probabilities: [classes, batch].
     """
 
     operations: Any
+    spans: Indices
     starts: Indices
     links: Indices
     shares: Array
     batch: int
+    examples: int
     features: int
     features_gradient: int
     pixels: int
@@ -56,6 +60,10 @@ class Machine(NamedTuple):
     pooled_gradient: Array
     probabilities: Array
 
+    def running(self, cut: Cut) -> "Machine":
+        """The same memory with another cut."""
+        return self._replace(operations=cut.operations, spans=cut.spans)
+
 
 @compiled
 def load_images(machine: Machine, images: Array, picks: Indices) -> None:
@@ -66,8 +74,11 @@ def load_images(machine: Machine, images: Array, picks: Indices) -> None:
 
 
 @compiled
-def forward(machine: Machine, training: bool) -> None:
-    """Values of all feature maps; training also moves the running statistics."""
+def forward(machine: Machine, own_statistics: bool) -> None:
+    """Values of all feature maps, normalised by the batch's own statistics or by the running ones.
+
+    The former also moves the latter.
+    """
     m = machine
     for i in range(len(m.operations)):
         op = m.operations[i]
@@ -94,13 +105,14 @@ def forward(machine: Machine, training: bool) -> None:
             )
         elif op.kind == NORMALISE:
             own = slice(op.statistics, op.statistics + op.target_channels)
-            if training:
+            if own_statistics:
                 kernels.batch_statistics(
                     m.values,
                     op.source,
                     op.source_pixels,
                     op.source_channels,
                     m.batch,
+                    m.examples,
                     m.mean[own],
                     m.inverse[own],
                     m.running_mean[own],
@@ -305,7 +317,8 @@ def classify_gradient(machine: Machine, labels: Indices) -> float:
 def differentiate(machine: Machine, images: Array, labels: Indices, picks: Indices) -> float:
     """Mean cross-entropy of the picked images, and its gradients in `machine.parameter_gradients`."""
     load_images(machine, images, picks)
-    machine.parameter_gradients[:] = 0
+    for first, last in machine.spans:
+        machine.parameter_gradients[first:last] = 0
     forward(machine, True)
     classify(machine)
     loss = classify_gradient(machine, labels[picks])
@@ -316,10 +329,24 @@ def differentiate(machine: Machine, images: Array, labels: Indices, picks: Indic
 @compiled
 def descend(machine: Machine, rate: float, momentum: float, decay: float) -> None:
     """One step of Nesterov's method, as PyTorch's SGD takes it."""
-    for i in range(len(machine.parameters)):
-        gradient = machine.parameter_gradients[i] + np.float32(decay) * machine.parameters[i]
-        machine.momentum[i] = np.float32(momentum) * machine.momentum[i] + gradient
-        machine.parameters[i] -= np.float32(rate) * (gradient + np.float32(momentum) * machine.momentum[i])
+    for first, last in machine.spans:
+        for i in range(first, last):
+            gradient = machine.parameter_gradients[i] + np.float32(decay) * machine.parameters[i]
+            machine.momentum[i] = np.float32(momentum) * machine.momentum[i] + gradient
+            machine.parameters[i] -= np.float32(rate) * (gradient + np.float32(momentum) * machine.momentum[i])
+
+
+@compiled
+def clip(machine: Machine, longest: float) -> None:
+    """Shorten a gradient whose Euclidean norm exceeds `longest`, as PyTorch does."""
+    squares = 0.0
+    for first, last in machine.spans:
+        for i in range(first, last):
+            squares += float(machine.parameter_gradients[i]) ** 2
+    scale = np.float32(longest / (math.sqrt(squares) + 1e-6))
+    if scale < 1:
+        for first, last in machine.spans:
+            machine.parameter_gradients[first:last] *= scale
 
 
 @compiled
@@ -331,22 +358,24 @@ def train(
     rates: npt.NDArray[np.float64],
     momentum: float,
     decay: float,
+    longest: float,
 ) -> None:
     """A step for each row of `batches` [steps, batch], at its learning rate."""
     for step in range(len(batches)):
         differentiate(machine, images, labels, batches[step])
+        clip(machine, longest)
         descend(machine, rates[step], momentum, decay)
 
 
 @compiled
-def predict(machine: Machine, images: Array) -> Array:
-    """Class probabilities [examples, classes] by the running statistics."""
+def predict(machine: Machine, images: Array, own_statistics: bool) -> Array:
+    """Class probabilities [examples, classes], normalised as in `forward`."""
     examples = len(images)
     result = np.empty((examples, len(machine.probabilities)), np.float32)
     for start in range(0, examples, machine.batch):
         # A last batch that is not full is filled up with its own last image.
         load_images(machine, images, np.minimum(np.arange(start, start + machine.batch), examples - 1))
-        forward(machine, False)
+        forward(machine, own_statistics)
         classify(machine)
         for i in range(start, min(start + machine.batch, examples)):
             result[i] = machine.probabilities[:, i - start]
@@ -360,6 +389,51 @@ def _aligned(elements: int) -> Array:
     return raw[skip : skip + elements]
 
 
+def assemble(tape: Tape, parameters: Parameters) -> Machine:
+    """Memory for a tape.
+
+    Raises:
+        NessBenchError: the kernels cannot do its batch or its number of channels.
+    """
+    if tape.batch % kernels.BATCH_MULTIPLE:
+        raise NessBenchError(
+            f"batch size {tape.batch} is not possible with the CPU engine; "
+            f'choose a multiple of {kernels.BATCH_MULTIPLE}, or the engine "torch"'
+        )
+    if tape.skeleton.channels % kernels.CHANNEL_MULTIPLE:
+        raise NessBenchError(
+            f"{tape.skeleton.channels} channels are not possible with the CPU engine; "
+            f'choose a multiple of {kernels.CHANNEL_MULTIPLE}, or the engine "torch"'
+        )
+    features, flat = tape.features, tape.pack(parameters)
+    return Machine(
+        operations=tape.operations[:0],
+        spans=tape.spans[:0],
+        starts=tape.starts,
+        links=tape.links,
+        shares=tape.shares,
+        batch=tape.batch,
+        examples=tape.batch,
+        features=features.values,
+        features_gradient=features.gradients,
+        pixels=features.size**2,
+        channels=features.channels,
+        classifier=tape.classifier,
+        parameters=flat,
+        parameter_gradients=np.zeros_like(flat),
+        momentum=np.zeros_like(flat),
+        values=_aligned(tape.values),
+        gradients=_aligned(tape.gradients),
+        mean=np.zeros(tape.statistics, np.float32),
+        inverse=np.zeros(tape.statistics, np.float32),
+        running_mean=np.zeros(tape.statistics, np.float32),
+        running_variance=np.ones(tape.statistics, np.float32),
+        pooled=np.zeros((features.channels, tape.batch), np.float32),
+        pooled_gradient=np.zeros((features.channels, tape.batch), np.float32),
+        probabilities=np.zeros((tape.skeleton.classes, tape.batch), np.float32),
+    )
+
+
 class CPUEngine:
     """One network in training.
 
@@ -370,44 +444,9 @@ class CPUEngine:
     """
 
     def __init__(self, architecture: Architecture, skeleton: Skeleton, recipe: Recipe, initial: Parameters) -> None:
-        if recipe.batch_size % kernels.BATCH_MULTIPLE:
-            raise NessBenchError(
-                f"batch size {recipe.batch_size} is not possible with the CPU engine; "
-                f'choose a multiple of {kernels.BATCH_MULTIPLE}, or the engine "torch"'
-            )
-        if skeleton.channels % kernels.CHANNEL_MULTIPLE:
-            raise NessBenchError(
-                f"{skeleton.channels} channels are not possible with the CPU engine; "
-                f'choose a multiple of {kernels.CHANNEL_MULTIPLE}, or the engine "torch"'
-            )
         self.recipe = recipe
-        self.tape = tape(architecture, skeleton, recipe.batch_size)
-        parameters = self.tape.pack(initial)
-        features = self.tape.features
-        self.machine = Machine(
-            operations=self.tape.operations,
-            starts=self.tape.starts,
-            links=self.tape.links,
-            shares=self.tape.shares,
-            batch=recipe.batch_size,
-            features=features.values,
-            features_gradient=features.gradients,
-            pixels=features.size**2,
-            channels=features.channels,
-            classifier=self.tape.offsets["classifier.weight"],
-            parameters=parameters,
-            parameter_gradients=np.zeros_like(parameters),
-            momentum=np.zeros_like(parameters),
-            values=_aligned(self.tape.values),
-            gradients=_aligned(self.tape.gradients),
-            mean=np.zeros(self.tape.statistics, np.float32),
-            inverse=np.zeros(self.tape.statistics, np.float32),
-            running_mean=np.zeros(self.tape.statistics, np.float32),
-            running_variance=np.ones(self.tape.statistics, np.float32),
-            pooled=np.zeros((features.channels, recipe.batch_size), np.float32),
-            pooled_gradient=np.zeros((features.channels, recipe.batch_size), np.float32),
-            probabilities=np.zeros((skeleton.classes, recipe.batch_size), np.float32),
-        )
+        self.tape = tape(stand_alone(architecture), skeleton, recipe.batch_size)
+        self.machine = assemble(self.tape, initial).running(self.tape.cut(architecture))
 
     def train(self, images: Array, labels: Indices, batches: Indices, rates: npt.NDArray[np.float64]) -> None:
         """Take a step for each row of `batches`.
@@ -419,11 +458,11 @@ class CPUEngine:
             rates: float64 [steps], learning rates.
         """
         flat = images.reshape(len(images), -1)
-        train(self.machine, flat, labels, batches, rates, self.recipe.momentum, self.recipe.weight_decay)
+        train(self.machine, flat, labels, batches, rates, self.recipe.momentum, self.recipe.weight_decay, math.inf)
 
     def predict(self, images: Array) -> Array:
         """Class probabilities, float32 [examples, classes], of images [examples, height, width, channels]."""
-        return predict(self.machine, images.reshape(len(images), -1))
+        return predict(self.machine, images.reshape(len(images), -1), False)
 
     def loss_and_gradients(self, images: Array, labels: Indices) -> tuple[float, Parameters]:
         """Mean cross-entropy of one batch and its gradient by every parameter."""

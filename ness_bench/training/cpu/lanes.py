@@ -30,6 +30,11 @@ def compiled(function: Function) -> Function:
 
     Numba compiles again when the function's own file changes, not when a file that it calls into does: after
     an edit here or in `kernels`, delete `__pycache__`.
+
+    Each compiled function holds copies of those that it calls, rounded as the compiler liked it there, and a
+    process runs the copy that it loaded first. So that results do not depend on what a process did before,
+    everything that counts enters by `engine.train` and `engine.predict`. A process that has to compile loads
+    other copies than one that finds all on disk; the last digits of its sums differ.
     """
     return cast(Function, numba.njit(function, cache=True, nogil=True, fastmath=FASTMATH, error_model="numpy"))
 

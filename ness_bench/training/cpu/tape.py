@@ -2,6 +2,8 @@
 
 The list is data, so the loops are compiled once for all architectures. Feature maps lie in one flat array
 of values, their gradients in another, the parameters in a third.
+
+A tape holds all that the edges of its cells may do; one architecture runs a cut of it.
 """
 
 import math
@@ -13,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ness_bench.networks.skeleton import Skeleton
-from ness_bench.spaces.nas_bench_201 import EDGES, NONE, POOL, SKIP, Architecture, prune
-from ness_bench.training.parameters import KERNEL, Parameters, Shapes, shapes
+from ness_bench.spaces.nas_bench_201 import EDGES, NONE, OPERATIONS, POOL, SKIP, Architecture, prune
+from ness_bench.training.parameters import KERNEL, Cells, Parameters, Shapes, shapes
 
 CONVOLVE, NORMALISE, RELU, AVERAGE, COPY, ZERO = range(6)
 """Kinds of operations; COPY is the skip connection, ZERO the cell without a path."""
@@ -41,6 +43,36 @@ FIELDS = (
 OPERATION = np.dtype([(field, np.int64) for field in FIELDS])
 """One operation of a tape; fields without a meaning for its kind are 0."""
 
+ALWAYS, LIVE, DEAD = range(3)
+"""Parts of a tape: what every architecture runs, what all but the dead one run, what that one runs instead."""
+_POSITIVE = 3  # + edge: the ReLU of its source, before the first convolution that reads it
+_EDGE = _POSITIVE + len(EDGES)  # + edge × operations + operation: what the edge does
+_PARTS = _EDGE + len(EDGES) * len(OPERATIONS)
+
+
+def _parts(architecture: Architecture) -> npt.NDArray[np.bool_]:
+    """Which parts an architecture runs."""
+    path = prune(architecture)
+    runs = np.zeros(_PARTS, np.bool_)
+    runs[[ALWAYS, LIVE if any(path) else DEAD]] = True
+    read = set()
+    for edge, (operation, (start, _)) in enumerate(zip(path, EDGES, strict=True)):
+        if operation == NONE:
+            continue
+        runs[_EDGE + edge * len(OPERATIONS) + operation] = True
+        if operation in KERNEL and start not in read:
+            runs[_POSITIVE + edge] = True
+            read.add(start)
+    return runs
+
+
+def _repeated(offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Whether each offset stands further ahead, too."""
+    _, first = np.unique(offsets, return_index=True)
+    repeated = np.ones(len(offsets), np.bool_)
+    repeated[first] = False
+    return repeated
+
 
 @dataclass(frozen=True)
 class Map:
@@ -53,45 +85,78 @@ class Map:
 
 
 @dataclass(frozen=True)
-class Tape:
-    """A network of one architecture.
+class Cut:
+    """What one architecture runs of a tape.
 
     Attributes:
         operations: `OPERATION` [operations], in forward order.
+        spans: int64 [parameters, 2], where each parameter that reaches the output begins and ends.
+    """
+
+    operations: npt.NDArray[np.void]
+    spans: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tape:
+    """All that the networks of some cells compute.
+
+    Attributes:
+        skeleton, batch: what memory is laid out for.
+        operations: `OPERATION` [operations], in forward order.
+        operation_parts: int64 [operations], the part that each belongs to.
         starts: int64, see `kernels`.
         links: int64 [links, 2], (tap, pixel).
         shares: float32 [links], 1 / (number of links of the link's target pixel).
-        offsets: where each parameter begins in the flat array.
+        spans: int64 [parameters, 2], where each parameter begins and ends in the flat array.
+        span_parts: int64 [parameters], the part that each belongs to.
         shapes: each parameter's shape as PyTorch has it.
-        images: the map that images are loaded into.
         features: the map that the classifier averages over its pixels.
+        classifier: offset of its weight in the flat array; its bias follows.
         values: length of the flat array of values.
         gradients: length of the flat array of gradients.
         statistics: length of the flat arrays of batch and running statistics.
     """
 
+    skeleton: Skeleton
+    batch: int
     operations: npt.NDArray[np.void]
+    operation_parts: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
     links: npt.NDArray[np.int64]
     shares: npt.NDArray[np.float32]
-    offsets: dict[str, int]
+    spans: npt.NDArray[np.int64]
+    span_parts: npt.NDArray[np.int64]
     shapes: Shapes
-    images: Map
     features: Map
+    classifier: int
     values: int
     gradients: int
     statistics: int
 
+    def cut(self, architecture: Architecture) -> Cut:
+        """What an architecture runs, which operation is the first to write a map being settled by it."""
+        runs = _parts(architecture)
+        operations = self.operations[runs[self.operation_parts]]
+        operations["accumulate"] = _repeated(operations["target"])
+        operations["accumulate_gradient"] = _repeated(operations["source"][::-1])[::-1]
+        return Cut(operations, self.spans[runs[self.span_parts]])
+
     def pack(self, parameters: Parameters) -> npt.NDArray[np.float32]:
-        """The flat array of the parameters; convolutions lie [height, width, inputs, outputs]."""
-        flat = [np.ravel(value.transpose(2, 3, 1, 0) if value.ndim == 4 else value) for value in parameters.values()]
-        return np.concatenate(flat)
+        """The flat array of the parameters; convolutions lie [height, width, inputs, outputs].
+
+        Behind the parameters lie the weight 1 and the bias 0 of normalisations that have none of their own.
+        """
+        values = [parameters[name] for name in self.shapes]
+        flat = [np.ravel(value.transpose(2, 3, 1, 0) if value.ndim == 4 else value) for value in values]
+        widest = self.features.channels
+        return np.concatenate([*flat, np.ones(widest, np.float32), np.zeros(widest, np.float32)])
 
     def unpack(self, flat: npt.NDArray[np.float32]) -> Parameters:
         """The inverse of `pack`."""
         result = {}
-        for name, shape in self.shapes.items():
-            value = flat[self.offsets[name] :][: math.prod(shape)]
+        for (name, shape), (first, last) in zip(self.shapes.items(), self.spans, strict=True):
+            value = flat[first:last]
             if len(shape) == 4:
                 outputs, inputs, height, width = shape
                 result[name] = value.reshape(height, width, inputs, outputs).transpose(3, 2, 0, 1)
@@ -118,17 +183,32 @@ def _links(size: int, kernel: int, stride: int) -> tuple[tuple[int, int, int], .
 class _Recorder:
     """Lays out memory and appends operations."""
 
-    def __init__(self, offsets: dict[str, int], largest: int, batch: int) -> None:
-        self.offsets = offsets
+    def __init__(self, cells: Cells, skeleton: Skeleton, batch: int) -> None:
+        self.cells = cells
+        self.shapes = shapes(cells, skeleton)
+        ends: list[int] = np.cumsum([math.prod(shape) for shape in self.shapes.values()]).tolist()
+        self.spans = dict(zip(self.shapes, zip([0, *ends[:-1]], ends, strict=True), strict=True))
+        self.span_parts = dict.fromkeys(self.shapes, ALWAYS)
+        widest, _ = skeleton.stages[-1]
+        self.one, self.zero = ends[-1], ends[-1] + widest
         self.batch = batch
         self.values = 0
-        self.gradients = largest  # what lies before is shared by the gradients of all convolution outputs
+        # What lies before is shared by the gradients of all convolution outputs.
+        self.gradients = max(width * size**2 for width, size in skeleton.stages) * batch
         self.statistics = 0
+        self.part = LIVE
         self.operations: list[dict[str, int]] = []
+        self.operation_parts: list[int] = []
         self.starts: list[int] = []
         self.links: list[tuple[int, int]] = []
         self.shares: list[float] = []
         self.windows: dict[tuple[int, int, int], tuple[int, int]] = {}
+
+    def parameter(self, name: str) -> int:
+        """Its offset; it becomes one of the part that is being recorded."""
+        self.span_parts[name] = self.part
+        offset, _ = self.spans[name]
+        return offset
 
     def map(self, channels: int, size: int, *, shared_gradient: bool = False) -> Map:
         elements = channels * size**2 * self.batch
@@ -174,25 +254,27 @@ class _Recorder:
             "target_gradient": target.gradients,
             "target_pixels": target.size**2,
             "target_channels": target.channels,
-            "accumulate": any(earlier["target"] == target.values for earlier in self.operations),
         }
         self.operations.append(dict.fromkeys(FIELDS, 0) | row | fields)
+        self.operation_parts.append(self.part)
 
-    def convolve(self, name: str, source: Map, target: Map, kernel: int, stride: int = 1) -> None:
+    def convolve(self, weight: str, source: Map, target: Map, kernel: int, stride: int = 1) -> None:
         window, reverse = self.window(source.size, kernel, stride)
-        weight = self.offsets[f"{name}.weight"]
-        self.record(CONVOLVE, source, target, window=window, reverse=reverse, taps=kernel**2, weight=weight)
+        offset = self.parameter(weight)
+        self.record(CONVOLVE, source, target, window=window, reverse=reverse, taps=kernel**2, weight=offset)
 
     def normalise(self, name: str, source: Map, target: Map) -> None:
-        weight, bias = self.offsets[f"{name}.weight"], self.offsets[f"{name}.bias"]
+        weight, bias = self.one, self.zero
+        if self.cells.affine:
+            weight, bias = self.parameter(f"{name}.weight"), self.parameter(f"{name}.bias")
         self.record(NORMALISE, source, target, weight=weight, bias=bias, statistics=self.statistics)
         self.statistics += target.channels
 
     def convolve_normalise(
-        self, convolution: str, normalisation: str, source: Map, target: Map, kernel: int, stride: int = 1
+        self, weight: str, normalisation: str, source: Map, target: Map, kernel: int, stride: int = 1
     ) -> None:
         output = self.map(target.channels, target.size, shared_gradient=True)
-        self.convolve(convolution, source, output, kernel, stride)
+        self.convolve(weight, source, output, kernel, stride)
         self.normalise(normalisation, output, target)
 
     def average(self, source: Map, target: Map, kernel: int, stride: int) -> None:
@@ -204,80 +286,73 @@ class _Recorder:
         self.record(RELU, source, target)
         return target
 
-    def cell(self, name: str, architecture: Architecture, source: Map) -> Map:
-        nodes = {0: source}
-        positive: dict[int, Map] = {}  # the ReLU of a node, once for all convolutions that read it
-        for edge, (operation, (start, end)) in enumerate(zip(architecture, EDGES, strict=True)):
-            if operation == NONE:
-                continue
-            if end not in nodes:
-                nodes[end] = self.map(source.channels, source.size)
-            if operation == SKIP:
-                self.record(COPY, nodes[start], nodes[end])
-            elif operation == POOL:
-                self.average(nodes[start], nodes[end], 3, 1)
-            else:
-                if start not in positive:
-                    positive[start] = self.relu(nodes[start])
-                convolution, normalisation = f"{name}.convolutions.{edge}.1", f"{name}.convolutions.{edge}.2"
-                self.convolve_normalise(convolution, normalisation, positive[start], nodes[end], KERNEL[operation])
-        if 3 not in nodes:
-            nodes[3] = self.map(source.channels, source.size)
-            self.record(ZERO, source, nodes[3])
+    def cell(self, block: str, source: Map) -> Map:
+        """All that the edges may do."""
+        nodes = [source, *(self.map(source.channels, source.size) for _ in range(3))]
+        positive = [self.map(source.channels, source.size) for _ in range(3)]
+        for edge, ((start, end), operations) in enumerate(zip(EDGES, self.cells.operations, strict=True)):
+            convolved = self.map(source.channels, source.size, shared_gradient=True)
+            self.part = _POSITIVE + edge
+            self.record(RELU, nodes[start], positive[start])
+            for operation in operations:
+                self.part = _EDGE + edge * len(OPERATIONS) + operation
+                if operation == SKIP:
+                    self.record(COPY, nodes[start], nodes[end])
+                elif operation == POOL:
+                    self.average(nodes[start], nodes[end], 3, 1)
+                else:
+                    weight = self.cells.kernel_name(block, edge, operation)
+                    self.convolve(weight, positive[start], convolved, KERNEL[operation])
+                    self.normalise(f"{block}.convolutions.{edge}.2", convolved, nodes[end])
+        self.part = LIVE
         return nodes[3]
 
-    def reduction(self, name: str, source: Map) -> Map:
+    def reduction(self, block: str, source: Map) -> Map:
         channels, size = 2 * source.channels, (source.size + 1) // 2
         reduced, pooled = self.map(channels, size), self.map(source.channels, size)
         target = self.map(channels, size)
-        self.convolve_normalise(f"{name}.reduce.1", f"{name}.reduce.2", self.relu(source), reduced, 3, 2)
-        self.convolve_normalise(f"{name}.refine.1", f"{name}.refine.2", self.relu(reduced), target, 3)
+        self.convolve_normalise(f"{block}.reduce.1.weight", f"{block}.reduce.2", self.relu(source), reduced, 3, 2)
+        self.convolve_normalise(f"{block}.refine.1.weight", f"{block}.refine.2", self.relu(reduced), target, 3)
         self.average(source, pooled, 2, 2)
-        self.convolve(f"{name}.shortcut", pooled, target, 1)
+        self.convolve(f"{block}.shortcut.weight", pooled, target, 1)
         return target
 
-    def finished(self) -> npt.NDArray[np.void]:
-        """The operations, with it settled which of them is the first to write a gradient."""
-        written: set[int] = set()
-        for row in reversed(self.operations):
-            row["accumulate_gradient"] = row["source"] in written
-            written.add(row["source"])
-        return np.array([tuple(row.values()) for row in self.operations], OPERATION)
 
-
-def tape(architecture: Architecture, skeleton: Skeleton, batch: int) -> Tape:
-    """The operations of the pruned network on `batch` images at a time."""
-    parameters = shapes(architecture, skeleton)
-    sizes = [math.prod(shape) for shape in parameters.values()]
-    offsets = dict(zip(parameters, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
-    largest = max(width * size**2 for width, size in skeleton.stages) * batch
-    recorder = _Recorder(offsets, largest, batch)
-
+def tape(cells: Cells, skeleton: Skeleton, batch: int) -> Tape:
+    """The operations of the networks on `batch` images at a time."""
+    recorder = _Recorder(cells, skeleton, batch)
     width, size = skeleton.stages[0]
     images = Map(0, -1, skeleton.input_channels, size)
     recorder.values = skeleton.input_channels * size**2 * batch
     x = recorder.map(width, size)
-    recorder.convolve_normalise("stem.0", "stem.1", images, x, 3)
+    recorder.convolve_normalise("stem.0.weight", "stem.1", images, x, 3)
     block = 0
     for stage in range(len(skeleton.stages)):
         if stage > 0:
             x = recorder.reduction(f"body.{block}", x)
             block += 1
         for _ in range(skeleton.cells):
-            x = recorder.cell(f"body.{block}", prune(architecture), x)
+            x = recorder.cell(f"body.{block}", x)
             block += 1
+    recorder.part = DEAD
+    recorder.record(ZERO, x, x)
+    recorder.part = ALWAYS
     normalised = recorder.map(x.channels, x.size)
     recorder.normalise("head.0", x, normalised)
     features = recorder.relu(normalised)
     return Tape(
-        operations=recorder.finished(),
+        skeleton=skeleton,
+        batch=batch,
+        operations=np.array([tuple(row.values()) for row in recorder.operations], OPERATION),
+        operation_parts=np.array(recorder.operation_parts),
         starts=np.array(recorder.starts),
         links=np.array(recorder.links),
         shares=np.array(recorder.shares, np.float32),
-        offsets=offsets,
-        shapes=parameters,
-        images=images,
+        spans=np.array(list(recorder.spans.values())),
+        span_parts=np.array(list(recorder.span_parts.values())),
+        shapes=recorder.shapes,
         features=features,
+        classifier=recorder.parameter("classifier.weight"),
         values=recorder.values,
         gradients=recorder.gradients,
         statistics=recorder.statistics,

@@ -19,7 +19,8 @@ from ness_bench.data.images import DataSet
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernet import Supernet
 from ness_bench.spaces.nas_bench_201 import EDGES, OPERATIONS
-from ness_bench.training.one_shot.descent import Descent, WeightRecipe, shuffled, train_tensors
+from ness_bench.training.one_shot.descent import Descent, shuffled, train_tensors
+from ness_bench.training.one_shot.recipe import WeightRecipe
 from ness_bench.training.tensors import one_thread
 
 

@@ -1,4 +1,8 @@
-"""A trained supernet as a file in the safetensors format: its weights and, where it learned them, α."""
+"""A trained supernet as a file in the safetensors format: its weights and, where it learned them, α.
+
+Weights are stored as float16, which halves the file. What is stored is the supernet: inherited-weight scores
+are those of the rounded weights.
+"""
 
 import json
 from dataclasses import asdict
@@ -22,7 +26,7 @@ def to_bytes(supernet: Supernet, alphas: npt.NDArray[np.float32] | None, **prove
         alphas: architecture parameters, float32 [epochs + 1, edges, operations], or None.
         provenance: what the file's header is to tell beside the skeleton, such as kind, seed and recipe; as JSON.
     """
-    tensors = supernet.state_dict()
+    tensors = {name: weight.half() for name, weight in supernet.state_dict().items()}
     if alphas is not None:
         tensors["alphas"] = torch.from_numpy(alphas)
     header = {"skeleton": asdict(supernet.skeleton), **provenance}

@@ -1,0 +1,165 @@
+"""The pieces of work that a bank is built from, each of which leaves one file behind.
+
+In the folder of a bank in the making:
+
+    members/ARCH-SEED.npz        a trained member: float predictions, curve, seconds
+    supernets/NAME.safetensors   a trained supernet
+    supernets/NAME.npz           how well each architecture does with inherited weights
+
+Each file appears whole, by a rename, so that a build killed at any moment loses what was in the making
+and nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ness_bench.banks import supernets
+from ness_bench.banks.plan import BuildPlan
+from ness_bench.data.images import DataSet
+from ness_bench.data.named import load_named
+from ness_bench.ensembles.metrics import nll
+from ness_bench.errors import NessBenchError
+from ness_bench.files import write_atomically
+from ness_bench.networks.skeleton import Skeleton
+from ness_bench.spaces.nas_bench_201 import Architecture, prune
+from ness_bench.spaces.space import Space
+from ness_bench.training.fit import fit
+
+
+@lru_cache(maxsize=1)
+def load_data(plan: BuildPlan) -> DataSet:
+    """The plan's data set, train and val cut to their numbers of examples.
+
+    Raises:
+        NessBenchError: the data set is unknown, damaged or smaller.
+    """
+    data = load_named(plan.data)
+    asked = {"train": plan.train_examples, "val": plan.val_examples, "test": plan.test_examples}
+    for split, examples in asked.items():
+        images = getattr(data, split)
+        if not 1 <= examples <= len(images):
+            raise NessBenchError(f"{examples} {split} examples were asked for; {plan.data} has 1 to {len(images)}")
+    return replace(data, train=data.train.first(plan.train_examples), val=data.val.first(plan.val_examples))
+
+
+def skeleton_of(plan: BuildPlan) -> Skeleton:
+    """The skeleton that fits the plan's data."""
+    data = load_data(plan)
+    _, height, _, channels = data.train.pixels.shape
+    return Skeleton(plan.channels, plan.cells, channels, len(data.class_names), height)
+
+
+@dataclass(frozen=True)
+class MemberJob:
+    """Train one member and keep it."""
+
+    plan: BuildPlan
+    folder: Path
+    architecture: Architecture
+    seed: int
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "members" / f"{''.join(map(str, self.architecture))}-{self.seed}.npz"
+
+    def run(self) -> None:
+        fitted = fit(self.architecture, load_data(self.plan), skeleton_of(self.plan), self.plan.recipe, self.seed)
+        arrays: dict[str, Any] = asdict(fitted)
+        write_atomically(self.path, lambda file: np.savez_compressed(file, **arrays))
+
+    def read(self) -> dict[str, npt.NDArray[Any]]:
+        """`val` and `test`, float32 [examples, classes], `curve` and `cpu_seconds`, as `fit` returned them."""
+        with np.load(self.path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def val_nll(self) -> float:
+        return nll(self.read()["val"], load_data(self.plan).val.labels)
+
+
+@dataclass(frozen=True)
+class SupernetJob:
+    """Train one supernet and keep its weights and, where it learns them, α."""
+
+    plan: BuildPlan
+    folder: Path
+    kind: str
+    epochs: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.epochs}-seed{self.seed}"
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "supernets" / f"{self.name}.safetensors"
+
+    def run(self) -> None:
+        from ness_bench.training.one_shot import darts, uniform, weights
+
+        data, skeleton = load_data(self.plan), skeleton_of(self.plan)
+        recipe: uniform.UniformRecipe | darts.DartsRecipe
+        if self.kind == "uniform":
+            recipe = uniform.UniformRecipe(epochs=self.epochs)
+            supernet, alphas = uniform.train(data, skeleton, recipe, self.seed), None
+        else:
+            recipe = darts.DartsRecipe(epochs=self.epochs)
+            supernet, alphas = darts.train(data, skeleton, recipe, self.seed)
+        content = weights.to_bytes(supernet, alphas, kind=self.kind, seed=self.seed, recipe=asdict(recipe))
+        write_atomically(self.path, lambda file: file.write(content))
+
+    def alphas(self) -> npt.NDArray[np.float32]:
+        """α before the first and after each epoch of a DARTS supernet."""
+        from ness_bench.training.one_shot import weights
+
+        _, alphas = weights.load(self.path, skeleton_of(self.plan))
+        assert alphas is not None, "DARTS learns α"
+        return alphas
+
+
+@dataclass(frozen=True)
+class InheritedJob:
+    """Score every architecture of a space on the validation split with the weights that it inherits."""
+
+    supernet: SupernetJob
+    space: Space
+
+    @property
+    def path(self) -> Path:
+        return self.supernet.path.with_suffix(".npz")
+
+    def run(self) -> None:
+        from ness_bench.training.one_shot import inherited, weights
+
+        job, data = self.supernet, load_data(self.supernet.plan)
+        supernet, alphas = weights.load(job.path, skeleton_of(job.plan))
+        architectures = sorted({prune(architecture) for architecture in self.space.architectures})
+        predict = partial(inherited.predictions, supernet, architectures)
+        arrays: dict[str, Any] = supernets.scores(predict, data.normalise(data.val.pixels), data.val.labels)
+        arrays |= {
+            "architectures": np.array(architectures, np.int8),
+            "kind": job.kind,
+            "epochs": job.epochs,
+            "seed": job.seed,
+            "passes": job.epochs * len(data.train),
+        }
+        arrays |= {"alphas": alphas} if alphas is not None else {}
+        write_atomically(self.path, lambda file: np.savez_compressed(file, **arrays))
+
+
+class Job(Protocol):
+    """A piece of work; done when its file is there."""
+
+    @property
+    def path(self) -> Path: ...
+    def run(self) -> None: ...
+
+
+Do = Callable[[str, Sequence[Job]], None]
+"""Does the jobs of a stage that are not done yet, given its name."""

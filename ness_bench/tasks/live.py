@@ -1,0 +1,130 @@
+"""A task that really trains, on this machine's processor: what a search costs where no bank has been built."""
+
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ness_bench.banks.supernets import parts_of
+from ness_bench.data.images import DataSet
+from ness_bench.ensembles.metrics import TINY, true_class
+from ness_bench.errors import NessBenchError
+from ness_bench.networks.skeleton import Skeleton
+from ness_bench.networks.supernet import Supernet
+from ness_bench.spaces.nas_bench_201 import Architecture, to_string
+from ness_bench.spaces.space import Space
+from ness_bench.tasks.budget import Budget
+from ness_bench.tasks.cost import CostModel
+from ness_bench.tasks.supernet import PaidSupernet
+from ness_bench.tasks.task import Member
+from ness_bench.training.fit import fit
+from ness_bench.training.one_shot import darts, inherited, uniform
+from ness_bench.training.recipe import Recipe
+
+EPOCHS = {"uniform": (40, 80, 160), "darts": (50,)}
+"""The lengths of supernet training on offer, those of the shipped bank."""
+
+
+@dataclass(frozen=True)
+class TrainedSupernet:
+    """A supernet just trained; see `supernet.InheritedScores`.
+
+    Attributes:
+        images: normalised, of the validation split, with their labels.
+    """
+
+    kind: str
+    epochs: int
+    supernet: Supernet
+    alphas: npt.NDArray[np.float32] | None
+    images: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+
+    def log_likelihoods(
+        self, architectures: npt.NDArray[np.int8], batches: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        total = np.zeros(len(architectures))
+        for part in (parts_of(len(self.labels))[batch] for batch in batches):
+            likelihoods = true_class(self._predict(architectures, part), self.labels[part])
+            total += np.log(np.maximum(likelihoods, TINY)).sum(1, dtype=np.float64)
+        return total
+
+    def predict(self, architectures: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+        return np.concatenate([self._predict(architectures, part) for part in parts_of(len(self.labels))], axis=1)
+
+    def _predict(self, architectures: npt.NDArray[np.int8], part: slice) -> npt.NDArray[np.float32]:
+        paths = [tuple(row) for row in architectures.tolist()]
+        return np.stack(list(inherited.predictions(self.supernet, paths, self.images[part])))
+
+
+class LiveTask:
+    """One search that trains what it asks for; see `task.Task`.
+
+    Args:
+        data: its test split is left behind.
+        skeleton: that architectures are placed in.
+        recipe: of the members.
+        ensemble_size: how many members are asked for.
+        budget: in TE.
+        repetition: the seed of its supernets.
+
+    Raises:
+        NessBenchError: there is no such ensemble, or the budget is no positive number.
+    """
+
+    def __init__(
+        self, data: DataSet, skeleton: Skeleton, recipe: Recipe, ensemble_size: int, budget: float, repetition: int = 0
+    ) -> None:
+        self.space = Space.whole()
+        if not 1 <= ensemble_size <= len(self.space.classes):
+            raise NessBenchError(
+                f"an ensemble of {ensemble_size} was asked for; ask for 1 to {len(self.space.classes)} members"
+            )
+        self.ensemble_size = ensemble_size
+        self.budget = Budget(budget)
+        self.val_labels = data.val.labels
+        self._data = replace(data, test=data.val.first(1))
+        self._skeleton = skeleton
+        self._recipe = recipe
+        self._cost = CostModel(skeleton, len(data.train) * recipe.epochs)
+        self._repetition = repetition
+        self._trained: dict[tuple[Architecture, int], Member] = {}
+
+    def training_cost(self, architecture: Architecture) -> float:
+        return self._cost.training(self.space.canonical(architecture))
+
+    def seeds(self, architecture: Architecture) -> int:
+        return sys.maxsize
+
+    def train(self, architecture: Architecture, seed: int | None = None) -> Member:
+        if architecture not in self.space:
+            raise NessBenchError(f"{to_string(architecture)} is outside of the task's space")
+        canonical = self.space.canonical(architecture)
+        if seed is None:
+            seed = next(seed for seed in range(len(self._trained) + 1) if (canonical, seed) not in self._trained)
+        if (canonical, seed) not in self._trained:
+            self.budget.charge("training", self.training_cost(canonical), f"training {to_string(canonical)}")
+            fitted = fit(canonical, self._data, self._skeleton, self._recipe, seed)
+            self._trained[canonical, seed] = Member(canonical, seed, fitted.val)
+        return self._trained[canonical, seed]
+
+    def supernet_epochs(self, kind: str) -> dict[int, float]:
+        prices = {"uniform": self._cost.single_path_training, "darts": self._cost.mixed_training}
+        if kind not in prices:
+            raise NessBenchError(f'no "{kind}" supernet is trained here; kinds: {", ".join(prices)}')
+        return {epochs: prices[kind](len(self._data.train) * epochs) for epochs in EPOCHS[kind]}
+
+    def supernet(self, kind: str, epochs: int) -> PaidSupernet:
+        prices = self.supernet_epochs(kind)
+        if epochs not in prices:
+            raise NessBenchError(f'no "{kind}" supernet of {epochs} epochs is trained here; lengths: {sorted(prices)}')
+        self.budget.charge("supernet", prices[epochs], f"training a {kind} supernet for {epochs} epochs")
+        data, skeleton, seed = self._data, self._skeleton, self._repetition
+        alphas = None
+        if kind == "uniform":
+            supernet = uniform.train(data, skeleton, uniform.UniformRecipe(epochs=epochs), seed)
+        else:
+            supernet, alphas = darts.train(data, skeleton, darts.DartsRecipe(epochs=epochs), seed)
+        scores = TrainedSupernet(kind, epochs, supernet, alphas, data.normalise(data.val.pixels), data.val.labels)
+        return PaidSupernet(scores, self._cost, self.budget, self.val_labels)

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from small_bank import small_plan
+
+from ness_bench.banks.jobs import load_data, skeleton_of
+from ness_bench.banks.supernets import BATCH
+from ness_bench.errors import NessBenchError
+from ness_bench.methods.method import create
+from ness_bench.tasks.budget import BudgetExhausted
+from ness_bench.tasks.live import LiveTask
+from ness_bench.training.fit import fit
+from ness_bench.training.one_shot import inherited
+
+PLAN = small_plan()
+DATA, SKELETON = load_data(PLAN), skeleton_of(PLAN)
+
+
+def live(size=3, budget=300.0, repetition=0):
+    return LiveTask(DATA, SKELETON, PLAN.recipe, size, budget, repetition)
+
+
+def test_ness_searches_from_nothing():
+    task = live()
+    ensemble = create("ness-svgd-rd", {"epochs": 2}).search(task, np.random.default_rng(0))
+    for member in ensemble.members:
+        expected = fit(member.architecture, DATA, SKELETON, PLAN.recipe, member.seed)
+        np.testing.assert_array_equal(member.val, expected.val)
+    spent = task.budget.spent
+    assert spent["supernet"] == pytest.approx(40)  # epochs, where the members train for one
+    assert spent["training"] == pytest.approx(sum(task.training_cost(m.architecture) for m in ensemble.members))
+    assert sum(spent.values()) <= 300
+
+
+def test_supernet_scores_are_those_of_its_passes():
+    task = live()
+    supernet = task.supernet("uniform", 40)
+    asked, images = task.space.array[[5, 900]], DATA.normalise(DATA.val.pixels)
+    likelihoods = supernet.true_class(asked)
+    for row, architecture in enumerate(asked.tolist()):
+        for batch, first in enumerate(range(0, len(images), BATCH)):
+            part = slice(first, first + BATCH)
+            found = inherited.probabilities(supernet.scores.supernet, tuple(architecture), images[part])
+            expected = found[np.arange(len(found)), DATA.val.labels[part]]
+            np.testing.assert_allclose(likelihoods[row, part], expected, atol=1e-4)
+            summed = supernet.log_likelihoods(asked[row : row + 1], np.array([batch]))
+            np.testing.assert_allclose(summed, np.log(expected).sum(), rtol=1e-3)
+
+
+def test_it_leads_to_no_test_image():
+    task = live()
+    assert len(task._data.test) == 1
+    np.testing.assert_array_equal(task._data.test.pixels, DATA.val.pixels[:1])
+
+
+def test_what_it_cannot_do_is_refused():
+    with pytest.raises(NessBenchError, match="ask for 1 to 5044 members"):
+        live(size=0)
+    with pytest.raises(NessBenchError, match="kinds: uniform, darts"):
+        live().supernet("gdas", 1)
+    with pytest.raises(NessBenchError, match=r"lengths: \[40, 80, 160\]"):
+        live().supernet("uniform", 3)
+    task = live(budget=1.0)
+    with pytest.raises(BudgetExhausted):
+        task.supernet("uniform", 40)
+    assert task.budget.spent["supernet"] == 0
