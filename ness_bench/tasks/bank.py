@@ -1,20 +1,22 @@
 """A task served from a prediction bank: what would be trained is looked up, and charged all the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from ness_bench.banks.bank import Bank, MemberTable
 from ness_bench.banks.supernets import StoredSupernet
 from ness_bench.ensembles.quantised import QuantisedPredictions
 from ness_bench.errors import NessBenchError
-from ness_bench.spaces.nas_bench_201 import Architecture, to_string
+from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.spaces.space import Space
-from ness_bench.tasks.budget import Budget
 from ness_bench.tasks.cost import CostModel
+from ness_bench.tasks.paid import PaidTask
 from ness_bench.tasks.supernet import PaidSupernet
-from ness_bench.tasks.task import Member
 
 
-class BankTask:
+class BankTask(PaidTask):
     """One search on a bank.
 
     It is handed the validation predictions only: no path leads from it to the test split.
@@ -44,26 +46,11 @@ class BankTask:
         budget: float,
         repetition: int = 0,
     ) -> None:
-        if not 1 <= ensemble_size <= len(space.classes):
-            raise NessBenchError(
-                f"an ensemble of {ensemble_size} was asked for, but the bank covers {len(space.classes)} networks; "
-                f"ask for 1 to {len(space.classes)}"
-            )
-        self.space = space
-        self.ensemble_size = ensemble_size
-        self.budget = Budget(budget)
-        self.val_labels = val.labels
+        super().__init__(space, val.labels, cost, ensemble_size, budget)
         self._members = members
         self._val = val
         self._supernets = supernets
-        self._cost = cost
         self._repetition = repetition
-        self._trained: dict[tuple[Architecture, int], Member] = {}
-        cheapest = min(cost.training(architecture) for architecture in space.classes)
-        if not self.budget.affords(cheapest):
-            raise NessBenchError(
-                f"a budget of {budget:g} TE pays for no member: the bank's cheapest network costs {cheapest:.3g} TE"
-            )
 
     @classmethod
     def of(cls, bank: Bank, ensemble_size: int, budget: float, repetition: int = 0) -> "BankTask":
@@ -71,27 +58,12 @@ class BankTask:
         cost = CostModel(bank.skeleton, bank.train_examples * bank.recipe.epochs)
         return cls(bank.space, bank.members, bank.val, bank.supernets, cost, ensemble_size, budget, repetition)
 
-    def sold(self, member: Member) -> bool:
-        """Whether this task trained the member, so that it has been paid."""
-        return self._trained.get((member.architecture, member.seed)) is member
-
-    def training_cost(self, architecture: Architecture) -> float:
-        return self._cost.training(self.space.canonical(architecture))
-
     def seeds(self, architecture: Architecture) -> int:
         return self._members.seeds_of(architecture)
 
-    def train(self, architecture: Architecture, seed: int | None = None) -> Member:
-        if architecture not in self.space:
-            raise NessBenchError(f"{to_string(architecture)} is outside of the task's space")
-        canonical = self.space.canonical(architecture)
-        if seed is None:
-            seed = next(seed for seed in range(len(self._trained) + 1) if (canonical, seed) not in self._trained)
-        if (canonical, seed) not in self._trained:
-            row = self._members.row(canonical, seed)
-            self.budget.charge("training", self.training_cost(canonical), f"training {to_string(canonical)}")
-            self._trained[canonical, seed] = Member(canonical, seed, self._val.probabilities([row])[0])
-        return self._trained[canonical, seed]
+    def _training(self, canonical: Architecture, seed: int) -> Callable[[], npt.NDArray[np.float32]]:
+        row = self._members.row(canonical, seed)
+        return lambda: self._val.probabilities([row])[0]
 
     def _offered(self, kind: str) -> list[StoredSupernet]:
         offered = [supernet for supernet in self._supernets if supernet.kind == kind]

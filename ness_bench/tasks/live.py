@@ -1,6 +1,7 @@
 """A task that really trains, on this machine's processor: what a search costs where no bank has been built."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +13,11 @@ from ness_bench.ensembles.metrics import TINY, true_class
 from ness_bench.errors import NessBenchError
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernet import Supernet
-from ness_bench.spaces.nas_bench_201 import Architecture, to_string
+from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.spaces.space import Space
-from ness_bench.tasks.budget import Budget
 from ness_bench.tasks.cost import CostModel
+from ness_bench.tasks.paid import PaidTask
 from ness_bench.tasks.supernet import PaidSupernet
-from ness_bench.tasks.task import Member
 from ness_bench.training.fit import fit
 from ness_bench.training.one_shot import darts, inherited, uniform
 from ness_bench.training.recipe import Recipe
@@ -58,7 +58,7 @@ class TrainedSupernet:
         return np.stack(list(inherited.predictions(self.supernet, paths, self.images[part])))
 
 
-class LiveTask:
+class LiveTask(PaidTask):
     """One search that trains what it asks for; see `task.Task`.
 
     Args:
@@ -70,44 +70,24 @@ class LiveTask:
         repetition: the seed of its supernets.
 
     Raises:
-        NessBenchError: there is no such ensemble, or the budget is no positive number.
+        NessBenchError: there is no such ensemble, or the budget pays no member.
     """
 
     def __init__(
         self, data: DataSet, skeleton: Skeleton, recipe: Recipe, ensemble_size: int, budget: float, repetition: int = 0
     ) -> None:
-        self.space = Space.whole()
-        if not 1 <= ensemble_size <= len(self.space.classes):
-            raise NessBenchError(
-                f"an ensemble of {ensemble_size} was asked for; ask for 1 to {len(self.space.classes)} members"
-            )
-        self.ensemble_size = ensemble_size
-        self.budget = Budget(budget)
-        self.val_labels = data.val.labels
+        cost = CostModel(skeleton, len(data.train) * recipe.epochs)
+        super().__init__(Space.whole(), data.val.labels, cost, ensemble_size, budget)
         self._data = replace(data, test=data.val.first(1))
         self._skeleton = skeleton
         self._recipe = recipe
-        self._cost = CostModel(skeleton, len(data.train) * recipe.epochs)
         self._repetition = repetition
-        self._trained: dict[tuple[Architecture, int], Member] = {}
-
-    def training_cost(self, architecture: Architecture) -> float:
-        return self._cost.training(self.space.canonical(architecture))
 
     def seeds(self, architecture: Architecture) -> int:
         return sys.maxsize
 
-    def train(self, architecture: Architecture, seed: int | None = None) -> Member:
-        if architecture not in self.space:
-            raise NessBenchError(f"{to_string(architecture)} is outside of the task's space")
-        canonical = self.space.canonical(architecture)
-        if seed is None:
-            seed = next(seed for seed in range(len(self._trained) + 1) if (canonical, seed) not in self._trained)
-        if (canonical, seed) not in self._trained:
-            self.budget.charge("training", self.training_cost(canonical), f"training {to_string(canonical)}")
-            fitted = fit(canonical, self._data, self._skeleton, self._recipe, seed)
-            self._trained[canonical, seed] = Member(canonical, seed, fitted.val)
-        return self._trained[canonical, seed]
+    def _training(self, canonical: Architecture, seed: int) -> Callable[[], npt.NDArray[np.float32]]:
+        return lambda: fit(canonical, self._data, self._skeleton, self._recipe, seed).val
 
     def supernet_epochs(self, kind: str) -> dict[int, float]:
         prices = {"uniform": self._cost.single_path_training, "darts": self._cost.mixed_training}

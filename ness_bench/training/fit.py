@@ -77,6 +77,35 @@ def learning_rates(recipe: Recipe, steps: int) -> npt.NDArray[np.float64]:
     return (recipe.learning_rate * (1 + np.cos(np.pi * progress)) / 2).reshape(recipe.epochs, steps)
 
 
+def steps_an_epoch(data: DataSet, skeleton: Skeleton, recipe: Recipe) -> int:
+    """How many full batches the training images make.
+
+    Raises:
+        NessBenchError: none, or the data set does not fit the skeleton.
+    """
+    require_fit(data, skeleton)
+    if len(data.train) < recipe.batch_size:
+        raise NessBenchError(
+            f"{len(data.train)} training images do not fill one batch of {recipe.batch_size}; make the batch smaller"
+        )
+    return len(data.train) // recipe.batch_size
+
+
+def require_finite(
+    predictions: npt.NDArray[np.float32], architecture: Architecture, seed: int, epoch: int, recipe: Recipe
+) -> None:
+    """Refuse to go on with a training that diverged.
+
+    Raises:
+        TrainingDivergedError: a prediction is not finite.
+    """
+    if not np.isfinite(predictions).all():
+        raise TrainingDivergedError(
+            f"training of {to_string(architecture)} with seed {seed} diverged in epoch {epoch} of "
+            f"{recipe.epochs}; lower the learning rate, now {recipe.learning_rate:g}"
+        )
+
+
 def fit(
     architecture: Architecture,
     data: DataSet,
@@ -101,12 +130,7 @@ def fit(
         NessBenchError: the data set does not fit the skeleton or the recipe, or the engine cannot do this size.
     """
     images, labels = data.normalise(data.train.pixels), data.train.labels
-    steps = len(labels) // recipe.batch_size
-    require_fit(data, skeleton)
-    if steps == 0:
-        raise NessBenchError(
-            f"{len(labels)} training images do not fill one batch of {recipe.batch_size}; make the batch smaller"
-        )
+    steps = steps_an_epoch(data, skeleton, recipe)
     val_images, test_images = data.normalise(data.val.pixels), data.normalise(data.test.pixels)
     parameter_rng, order_rng = np.random.default_rng(seed).spawn(2)
     network = _engine(engine, architecture, skeleton, recipe, initial(architecture, skeleton, parameter_rng))
@@ -117,11 +141,7 @@ def fit(
         batches = order_rng.permutation(len(labels))[: steps * recipe.batch_size].reshape(steps, -1)
         network.train(images, labels, batches, rates)
         val = network.predict(val_images)
-        if not np.isfinite(val).all():
-            raise TrainingDivergedError(
-                f"training of {to_string(architecture)} with seed {seed} diverged in epoch {epoch} of "
-                f"{recipe.epochs}; lower the learning rate, now {recipe.learning_rate:g}"
-            )
+        require_finite(val, architecture, seed, epoch, recipe)
         curve.append((val.argmax(1) == data.val.labels).mean())
     test = network.predict(test_images)
     return Fitted(val, test, np.array(curve, np.float32), time.thread_time() - start)

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 from ness_bench.data.images import DataSet, LabelledImages
 from ness_bench.errors import NessBenchError
-from ness_bench.networks.skeleton import Skeleton, require_fit
+from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.stacked import StackedNetwork
-from ness_bench.spaces.nas_bench_201 import Architecture, to_string
-from ness_bench.training.fit import Fitted, TrainingDivergedError, learning_rates
+from ness_bench.spaces.nas_bench_201 import Architecture
+from ness_bench.training.fit import Fitted, learning_rates, require_finite, steps_an_epoch
 from ness_bench.training.parameters import initial
 from ness_bench.training.recipe import Recipe
 from ness_bench.training.tensors import one_thread, to_tensor
@@ -86,13 +86,7 @@ def fit_many(
         TrainingDivergedError: after some epoch the predictions of a member are not finite.
         NessBenchError: the data set does not fit the skeleton or the recipe, or the device cannot be used.
     """
-    require_fit(data, skeleton)
-    examples = len(data.train)
-    steps = examples // recipe.batch_size
-    if steps == 0:
-        raise NessBenchError(
-            f"{examples} training images do not fill one batch of {recipe.batch_size}; make the batch smaller"
-        )
+    examples, steps = len(data.train), steps_an_epoch(data, skeleton, recipe)
     _require_device(device)
 
     def resident(split: LabelledImages) -> Tensor:
@@ -119,11 +113,7 @@ def fit_many(
             _train(network, optimizer, images, labels, batches, rates)
             val = _predict(network, len(members), val_images, recipe.batch_size)
             for (architecture, seed), predictions in zip(members, val, strict=True):
-                if not np.isfinite(predictions).all():
-                    raise TrainingDivergedError(
-                        f"training of {to_string(architecture)} with seed {seed} diverged in epoch {epoch} of "
-                        f"{recipe.epochs}; lower the learning rate, now {recipe.learning_rate:g}"
-                    )
+                require_finite(predictions, architecture, seed, epoch, recipe)
             curves.append((val.argmax(2) == data.val.labels).mean(1))
         test = _predict(network, len(members), test_images, recipe.batch_size)
     seconds = (time.process_time() - start) / len(members)

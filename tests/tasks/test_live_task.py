@@ -53,8 +53,10 @@ def test_it_leads_to_no_test_image():
 
 
 def test_what_it_cannot_do_is_refused():
-    with pytest.raises(NessBenchError, match="ask for 1 to 5044 members"):
+    with pytest.raises(NessBenchError, match="ask for 1 to 5044"):
         live(size=0)
+    with pytest.raises(NessBenchError, match="pays for no member"):
+        live(budget=0.01)
     with pytest.raises(NessBenchError, match="kinds: uniform, darts"):
         live().supernet("gdas", 1)
     with pytest.raises(NessBenchError, match=r"lengths: \[40, 80, 160\]"):
