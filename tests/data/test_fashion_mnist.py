@@ -18,7 +18,7 @@ def write_idx(path, array):
 
 def test_the_shipped_subset_has_the_promised_shape():
     data = fashion_mnist.load()
-    shapes = {"train": (10_000, 8, 8, 1), "val": (1_000, 8, 8, 1), "test": (10_000, 8, 8, 1)}
+    shapes = {"train": (10_000, 8, 8, 1), "val": (2_000, 8, 8, 1), "test": (10_000, 8, 8, 1)}
     for split, shape in shapes.items():
         images = getattr(data, split)
         assert images.pixels.shape == shape
