@@ -266,6 +266,14 @@ def bank_build(
     uniform_epochs: Annotated[str, typer.Option(help="Lengths of the single-path supernets.")] = "40,80,160",
     darts_epochs: Annotated[int, typer.Option(min=0, help="Length of the DARTS supernets; 0 for none.")] = 50,
     supernet_seeds: Annotated[int, typer.Option(min=0, help="Supernets of each kind and length.")] = 5,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="A device of PyTorch, such as cuda, that trains many members at once.",
+            show_default="none: one a core",
+        ),
+    ] = None,
+    stack: Annotated[int, typer.Option(min=1, help="How many members the device trains at once.")] = 256,
     shard: Annotated[
         str | None, typer.Option(help="Do the i-th of n shares, as in 2/4, and stop; `bank merge` joins them.")
     ] = None,
@@ -309,9 +317,10 @@ def bank_build(
         lengths,
         darts_epochs,
         supernet_seeds,
+        device,
     )
     workers = jobs or _cores()
-    trainings, seconds = estimate(plan, out, workers, share)
+    trainings, seconds = estimate(plan, out, workers, share, stack)
     print(f"{trainings:,} trainings to do: about {timedelta(seconds=round(seconds))} h on {workers} cores")
     with _progress() as progress:
         bars = {}
@@ -319,7 +328,7 @@ def bank_build(
         def begun(stage: str, total: int, done: int) -> None:
             bars[stage] = progress.add_task(stage, total=total, completed=done)
 
-        build(plan, out, workers, begun, lambda stage: progress.advance(bars[stage]), share)
+        build(plan, out, workers, begun, lambda stage: progress.advance(bars[stage]), share, stack)
     if share is None:
         print(f"{out} is whole; `ness-bench bank info {out}` says what it holds")
     else:

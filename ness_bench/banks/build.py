@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from ness_bench.banks.assemble import assemble
-from ness_bench.banks.jobs import InheritedJob, Job, MemberJob, SupernetJob, load_data
+from ness_bench.banks.jobs import InheritedJob, Job, MemberJob, SupernetJob, load_data, train_at_once
 from ness_bench.banks.plan import BuildPlan
 from ness_bench.data.images import DataSet
 from ness_bench.engines.processes import map_processes
@@ -39,6 +39,9 @@ ORDER_SEED = 0
 
 Shard = tuple[int, int]
 """(i, n): the i-th of n, from 1."""
+
+STACK = 256
+"""Members that a device trains at once, unless said otherwise."""
 
 
 def drawn_classes(plan: BuildPlan) -> list[Architecture]:
@@ -73,6 +76,7 @@ def build(
     begun: Callable[[str, int, int], None],
     advanced: Callable[[str], None],
     shard: Shard | None = None,
+    stack: int = STACK,
 ) -> None:
     """Build a bank, or go on building it.
 
@@ -83,9 +87,10 @@ def build(
         begun: called at the start of a stage with its name, its jobs and how many of them are done already.
         advanced: called with the stage's name after each job.
         shard: do this share of what is independent, and stop.
+        stack: members that the plan's device, if it names one, trains at once.
 
     Raises:
-        NessBenchError: the folder exists, or the partial folder belongs to another plan.
+        NessBenchError: the folder exists, the partial folder belongs to another plan, or the device cannot be used.
     """
     data = load_data(plan)  # bad input is told before anything is written
     partial = partial_folder(folder)
@@ -98,6 +103,13 @@ def build(
         todo = [job for job in jobs if not job.path.is_file()]
         if jobs:
             begun(stage, len(jobs), len(jobs) - len(todo))
+        if plan.device:
+            on_device = [job for job in todo if isinstance(job, MemberJob)]
+            todo = [job for job in todo if not isinstance(job, MemberJob)]
+            for at_once in (on_device[first : first + stack] for first in range(0, len(on_device), stack)):
+                train_at_once(at_once, plan.device)
+                for _ in at_once:
+                    advanced(stage)
         for _ in map_processes(_run, todo, workers):
             advanced(stage)
 

@@ -1,6 +1,8 @@
 """How long a build will take, told before it begins: each kind of work is tried on a few batches and scaled up.
 
-The time of a step is taken to grow with its images and the FLOPs of its network.
+The time of a step is taken to grow with its images and the FLOPs of its network. Trials run in a process of
+their own. What it compiles stays on disk, so that every process of the build after it loads the same code: one
+that compiled it would round differently; see `training.cpu.lanes.compiled`.
 """
 
 import time
@@ -8,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ness_bench.banks.build import Shard, independent_jobs, partial_folder
+from ness_bench.banks.build import STACK, Shard, independent_jobs, partial_folder
 from ness_bench.banks.jobs import MemberJob, SupernetJob, load_data, skeleton_of
 from ness_bench.banks.plan import LARGEST_BATCH, BuildPlan
 from ness_bench.data.images import DataSet
+from ness_bench.engines.processes import apart
 from ness_bench.networks.skeleton import Skeleton, flops, mean_flops, mixed_flops
 from ness_bench.spaces.nas_bench_201 import RESNET, prune
 from ness_bench.spaces.space import Space
@@ -28,23 +31,45 @@ def _seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def _tried(data: DataSet, skeleton: Skeleton, plan: BuildPlan, kind: str) -> float:
+def _tried(data: DataSet, skeleton: Skeleton, plan: BuildPlan, kind: str, stack: int) -> float:
     """Seconds of one image pass through a network of one FLOP, forward and backward."""
     batch = plan.recipe.batch_size if kind == "member" else LARGEST_BATCH
     few = replace(data, train=data.train.first(STEPS * batch), val=data.val.first(batch), test=data.test.first(batch))
     if kind == "member":
-        taken = _seconds(lambda: fit(RESNET, few, skeleton, replace(plan.recipe, epochs=1), 0))
-        return taken / (len(few.train) * flops(RESNET, skeleton))
-    from ness_bench.training.one_shot import darts, uniform
-
+        return apart(_member_trial, few, skeleton, plan, stack) / (len(few.train) * flops(RESNET, skeleton))
     if kind == "uniform":
-        taken = _seconds(lambda: uniform.train(few, skeleton, uniform.UniformRecipe(epochs=1), 0))
-        return taken / (len(few.train) * mean_flops(skeleton))
-    taken = _seconds(lambda: darts.train(few, skeleton, darts.DartsRecipe(epochs=1), 0))
-    return taken / (len(few.train) * mixed_flops(skeleton))
+        return apart(_uniform_trial, few, skeleton) / (len(few.train) * mean_flops(skeleton))
+    return apart(_darts_trial, few, skeleton) / (len(few.train) * mixed_flops(skeleton))
 
 
-def estimate(plan: BuildPlan, folder: Path, workers: int, shard: Shard | None = None) -> tuple[int, float]:
+def _member_trial(few: DataSet, skeleton: Skeleton, plan: BuildPlan, stack: int) -> float:
+    recipe = replace(plan.recipe, epochs=1)
+    if plan.device is None:
+        return _seconds(lambda: fit(RESNET, few, skeleton, recipe, 0))
+    from ness_bench.training.stacked import fit_many
+
+    members, device = [(RESNET, seed) for seed in range(stack)], plan.device
+    return _seconds(lambda: fit_many(members, few, skeleton, recipe, device)) / stack
+
+
+def _uniform_trial(few: DataSet, skeleton: Skeleton) -> float:
+    from ness_bench.training.one_shot import inherited, uniform
+
+    recipe = uniform.UniformRecipe(epochs=1)
+    supernet = uniform.train(few, skeleton, recipe, 0)
+    list(inherited.predictions(supernet, [RESNET], few.normalise(few.val.pixels)))  # compiles
+    return _seconds(lambda: uniform.train(few, skeleton, recipe, 0))
+
+
+def _darts_trial(few: DataSet, skeleton: Skeleton) -> float:
+    from ness_bench.training.one_shot import darts
+
+    return _seconds(lambda: darts.train(few, skeleton, darts.DartsRecipe(epochs=1), 0))
+
+
+def estimate(
+    plan: BuildPlan, folder: Path, workers: int, shard: Shard | None = None, stack: int = STACK
+) -> tuple[int, float]:
     """(trainings to do, seconds that they and all else will take on so many workers).
 
     What lies in the partial folder already is not counted. Which members get further seeds is known only when
@@ -71,5 +96,6 @@ def estimate(plan: BuildPlan, folder: Path, workers: int, shard: Shard | None = 
         work["member"] += further * full * mean
         paths = len({prune(architecture) for architecture in Space.whole().architectures}) * plan.classes
         work["uniform"] += len(supernets) * paths / len(Space.whole().classes) * len(data.val) / 3 * mean
-    seconds = sum(amount * _tried(data, skeleton, plan, kind) for kind, amount in work.items() if amount)
-    return trainings, seconds / workers
+    seconds = {kind: amount * _tried(data, skeleton, plan, kind, stack) for kind, amount in work.items() if amount}
+    on_device = seconds.pop("member", 0.0) if plan.device else 0.0
+    return trainings, on_device + sum(seconds.values()) / workers

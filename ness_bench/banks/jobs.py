@@ -29,7 +29,7 @@ from ness_bench.files import write_atomically
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.spaces.nas_bench_201 import Architecture, prune
 from ness_bench.spaces.space import Space
-from ness_bench.training.fit import fit
+from ness_bench.training.fit import Fitted, fit
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +69,10 @@ class MemberJob:
         return self.folder / "members" / f"{''.join(map(str, self.architecture))}-{self.seed}.npz"
 
     def run(self) -> None:
-        fitted = fit(self.architecture, load_data(self.plan), skeleton_of(self.plan), self.plan.recipe, self.seed)
+        self.keep(fit(self.architecture, load_data(self.plan), skeleton_of(self.plan), self.plan.recipe, self.seed))
+
+    def keep(self, fitted: Fitted) -> None:
+        """Write what a training left behind."""
         arrays: dict[str, Any] = asdict(fitted)
         write_atomically(self.path, lambda file: np.savez_compressed(file, **arrays))
 
@@ -80,6 +83,22 @@ class MemberJob:
 
     def val_nll(self) -> float:
         return nll(self.read()["val"], load_data(self.plan).val.labels)
+
+
+def train_at_once(members: Sequence[MemberJob], device: str) -> None:
+    """Train a stack of members on a device of PyTorch and keep each.
+
+    Raises:
+        NessBenchError: as `fit_many`.
+    """
+    from ness_bench.training.stacked import fit_many
+
+    plan = members[0].plan
+    drawn = [(job.architecture, job.seed) for job in members]
+    for job, fitted in zip(
+        members, fit_many(drawn, load_data(plan), skeleton_of(plan), plan.recipe, device), strict=True
+    ):
+        job.keep(fitted)
 
 
 @dataclass(frozen=True)

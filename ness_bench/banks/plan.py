@@ -32,6 +32,7 @@ class BuildPlan:
         uniform_epochs: lengths of the single-path supernets.
         darts_epochs: length of the DARTS supernets; 0 for none.
         supernet_seeds: supernets of each kind and length.
+        device: of PyTorch, such as "cuda", that trains many members at once; None for the CPU engine.
     """
 
     data: str
@@ -48,6 +49,7 @@ class BuildPlan:
     uniform_epochs: tuple[int, ...]
     darts_epochs: int
     supernet_seeds: int
+    device: str | None = None
 
     def __post_init__(self) -> None:
         available = len(Space.whole().classes)

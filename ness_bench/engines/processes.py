@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import TypeVar
@@ -44,18 +45,30 @@ def map_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int) -
         for job in jobs:
             yield job, *_timed(function, job)
         return
+    with _pool(min(workers, len(jobs))) as pool:
+        futures = {pool.submit(_timed, function, job): job for job in jobs}
+        try:
+            for future in as_completed(list(futures)):
+                yield futures.pop(future), *future.result()
+        except BaseException:  # an error, or the caller stopped listening: begin nothing more
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def apart(function: Callable[..., R], *arguments: object) -> R:
+    """Call a function in a process of its own, which leaves this one as it was."""
+    with _pool(1) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     before = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))  # read by the workers when they import numpy
     context = get_context("spawn")
     try:
-        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_exit_with_parent) as pool:
-            futures = {pool.submit(_timed, function, job): job for job in jobs}
-            try:
-                for future in as_completed(list(futures)):
-                    yield futures.pop(future), *future.result()
-            except BaseException:  # an error, or the caller stopped listening: begin nothing more
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_exit_with_parent) as pool:
+            yield pool
     finally:
         for name, value in before.items():
             if value is None:

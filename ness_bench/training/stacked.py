@@ -84,10 +84,22 @@ def fit_many(
 
     Raises:
         TrainingDivergedError: after some epoch the predictions of a member are not finite.
-        NessBenchError: the data set does not fit the skeleton or the recipe, or the device cannot be used.
+        NessBenchError: the data set does not fit the skeleton or the recipe, or the device cannot be used or has
+            no room for so many members.
     """
-    examples, steps = len(data.train), steps_an_epoch(data, skeleton, recipe)
     _require_device(device)
+    try:
+        return _fit_many(members, data, skeleton, recipe, device)
+    except torch.OutOfMemoryError:
+        raise NessBenchError(
+            f"{len(members)} members at once do not fit into the memory of {device}; train fewer at once"
+        ) from None
+
+
+def _fit_many(
+    members: Sequence[tuple[Architecture, int]], data: DataSet, skeleton: Skeleton, recipe: Recipe, device: str
+) -> list[Fitted]:
+    examples, steps = len(data.train), steps_an_epoch(data, skeleton, recipe)
 
     def resident(split: LabelledImages) -> Tensor:
         return to_tensor(data.normalise(split.pixels)).to(device)

@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ness_bench.data.images import DataSet, LabelledImages
 from ness_bench.errors import NessBenchError
 from ness_bench.networks.skeleton import Skeleton
+from ness_bench.networks.stacked import StackedNetwork
 from ness_bench.spaces.nas_bench_201 import RESNET
 from ness_bench.training.fit import TrainingDivergedError, fit
 from ness_bench.training.recipe import Recipe
@@ -68,3 +70,12 @@ def test_divergence_is_an_error_that_names_the_member(data):
 def test_what_cannot_be_done_is_refused(data, skeleton, recipe, device, message):
     with pytest.raises(NessBenchError, match=message):
         fit_many(MEMBERS, data, skeleton, recipe, device)
+
+
+def test_a_stack_too_large_for_the_device_is_told(data, monkeypatch):
+    def full(self, images):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(StackedNetwork, "forward", full)
+    with pytest.raises(NessBenchError, match="5 members at once do not fit into the memory of cpu; train fewer"):
+        fit_many(MEMBERS, data, SKELETON, RECIPE, "cpu")
