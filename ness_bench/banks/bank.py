@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from ness_bench.banks import optima, supernets
 from ness_bench.banks.manifest import Manifest, check_digests, read_manifest
+from ness_bench.banks.plan import drawn_classes
 from ness_bench.banks.supernets import StoredSupernet
 from ness_bench.banks.unpack import unpacked
 from ness_bench.ensembles.oracle import Optimum
@@ -143,6 +144,12 @@ class Bank:
     def space(self) -> Space:
         """The part of the search space that the bank covers."""
         return Space.whole().restrict(set(self.members.architectures))
+
+    @cached_property
+    def repeated(self) -> Space:
+        """The part of the space that was drawn by lot to get further seeds, whatever they score."""
+        plan = self.manifest.plan
+        return Space.whole().restrict(drawn_classes(plan)[: plan.random_repeated])
 
     @cached_property
     def optima(self) -> dict[tuple[str, str, int], Optimum]:

@@ -22,11 +22,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
 from ness_bench.banks.assemble import assemble
 from ness_bench.banks.jobs import InheritedJob, Job, MemberJob, SupernetJob, load_data, train_at_once
-from ness_bench.banks.plan import BuildPlan
+from ness_bench.banks.plan import BuildPlan, drawn_classes
 from ness_bench.data.images import DataSet
 from ness_bench.engines.processes import map_processes
 from ness_bench.errors import NessBenchError
@@ -34,21 +32,11 @@ from ness_bench.files import write_atomically
 from ness_bench.spaces.nas_bench_201 import RESNET, Architecture, canonical
 from ness_bench.spaces.space import Space
 
-ORDER_SEED = 0
-"""Of the random order in which classes enter a bank: a longer bank holds all that a shorter one does."""
-
 Shard = tuple[int, int]
 """(i, n): the i-th of n, from 1."""
 
 STACK = 256
 """Members that a device trains at once, unless said otherwise."""
-
-
-def drawn_classes(plan: BuildPlan) -> list[Architecture]:
-    """The first `classes` functional classes in the seeded random order."""
-    classes = sorted(Space.whole().classes)
-    order = np.random.default_rng(ORDER_SEED).permutation(len(classes))
-    return [classes[row] for row in order[: plan.classes]]
 
 
 def independent_jobs(plan: BuildPlan, partial: Path) -> tuple[list[SupernetJob], list[MemberJob]]:

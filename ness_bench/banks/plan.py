@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ness_bench.errors import NessBenchError
+from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.spaces.space import Space
 from ness_bench.training.recipe import Recipe
+
+ORDER_SEED = 0
+"""Of the random order in which classes enter a bank: a longer bank holds all that a shorter one does."""
 
 CHANNEL_MULTIPLE = 4
 """The widths that the CPU engine can train."""
@@ -66,3 +72,10 @@ class BuildPlan:
             raise NessBenchError(
                 f"{self.train_examples} train examples were asked for; a step takes up to {LARGEST_BATCH}, give as many"
             )
+
+
+def drawn_classes(plan: BuildPlan) -> list[Architecture]:
+    """The first `classes` functional classes in the seeded random order."""
+    classes = sorted(Space.whole().classes)
+    order = np.random.default_rng(ORDER_SEED).permutation(len(classes))
+    return [classes[row] for row in order[: plan.classes]]

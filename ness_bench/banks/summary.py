@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ness_bench.banks.bank import Bank
-from ness_bench.banks.build import drawn_classes
+from ness_bench.banks.plan import drawn_classes
 from ness_bench.banks.supernets import StoredSupernet
 from ness_bench.spaces.nas_bench_201 import canonical
 from ness_bench.spaces.space import Space
@@ -52,9 +52,15 @@ def seed_rank(bank: Bank) -> float:
     )
 
 
-def _between(first: npt.NDArray[np.float64], spread: float) -> float:
-    """Standard deviation of accuracy between architectures, the spread between seeds taken out."""
-    return float(np.sqrt(max(float(np.var(first, ddof=1)) - spread**2, 0.0))) if len(first) > 1 else float("nan")
+def architecture_spread(bank: Bank) -> float:
+    """Standard deviation of test accuracy between random architectures, the spread between seeds taken out.
+
+    NaN without further seeds.
+    """
+    accuracies, spread = random_seeds(bank), seed_spread(bank)
+    if len(accuracies) < 2 or np.isnan(spread):
+        return float("nan")
+    return float(np.sqrt(max(float(accuracies.var(0, ddof=1).mean()) - spread**2, 0.0)))
 
 
 def _nas_bench_201_rank(bank: Bank, accuracy: npt.NDArray[np.float64]) -> float:
@@ -79,8 +85,7 @@ def summarise(bank: Bank) -> list[tuple[str, str]]:
     manifest, members, recipe = bank.manifest, bank.members, bank.recipe
     first = members.seeds == 0
     test, val = bank.test_scores.accuracy, members.curves[:, -1]
-    spread, random = seed_spread(bank), random_seeds(bank)
-    between = _between(test[first], spread)
+    spread, between, random = seed_spread(bank), architecture_spread(bank), len(random_seeds(bank))
     several = {a for a, seed in zip(members.architectures, members.seeds, strict=True) if seed > 0}
     low, median, high = np.quantile(test[first], [0, 0.5, 1])
     return [
@@ -100,8 +105,8 @@ def summarise(bank: Bank) -> list[tuple[str, str]]:
                                            f"±{of.accuracy_mean_absolute:.4f}") for of in manifest.distortion),
         ("test accuracy", f"{low:.4f} to {high:.4f}, median {median:.4f} (seed 0, whole test split)"),
         ("spread of accuracy", f"{between:.4f} between architectures, {spread:.4f} between seeds: "
-                               f"{between / spread:.1f} times"),
-        ("seed→seed ranks", f"Spearman {seed_rank(bank):.3f} of test accuracy ({len(random)} random classes)"),
+                               f"{between / spread:.1f} times ({random} random classes)"),
+        ("seed→seed ranks", f"Spearman {seed_rank(bank):.3f} of test accuracy ({random} random classes)"),
         ("val→test ranks", f"Spearman {_spearman(val[first], test[first]):.3f} (seed 0)"),
         ("NAS-Bench-201 ranks", f"Spearman {_nas_bench_201_rank(bank, test):.3f} with 200-epoch CIFAR-10 accuracy"),
         ("training", f"{members.cpu_seconds.sum() / 3600:.2f} CPU hours, "

@@ -21,25 +21,20 @@ from ness_bench.tasks.task import Ensemble, Member, Task, true_class
 class DeepEnsemble:
     """n seeds of the best of K random networks.
 
-    Every network drawn is trained and paid. Where the task has fewer than n seeds of one, as a bank may,
-    it cannot become the best.
+    Where not every network can be trained with n seeds, as on a bank, it draws from a random part where it can.
     """
 
     def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
         best: Member | None = None
         further = task.ensemble_size - 1
-        for architecture in random_architectures(task, rng):
-            candidate = task.seeds(architecture) >= task.ensemble_size
+        for architecture in random_architectures(task.repeatable(task.ensemble_size), rng):
             price = task.training_cost(architecture)
-            kept_back = further * max(
-                price if candidate else 0, task.training_cost(best.architecture) if best is not None else 0
-            )
-            if not task.budget.affords(price + kept_back):
+            dearest = max(price, task.training_cost(best.architecture)) if best is not None else price
+            if not task.budget.affords(price + further * dearest):
                 break
             member = task.train(architecture)
-            if candidate:
-                pool = [member] if best is None else [best, member]
-                best = pool[top_n(true_class(pool, task.val_labels), 1)[0]]
+            pool = [member] if best is None else [best, member]
+            best = pool[top_n(true_class(pool, task.val_labels), 1)[0]]
         if best is None:
             raise BudgetExhausted(
                 f"a budget of {task.budget.total:g} TE found no network that it could train with "

@@ -41,7 +41,7 @@ class NesRE:
             raise NessBenchError("nes-re needs population >= 1, parents >= 1 and initial_share in [0, 1]")
 
     def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
-        random = random_architectures(task, rng)
+        random = random_architectures(task.space, rng)
         trained: dict[Architecture, Member] = {}
         alive: deque[Member] = deque(maxlen=self.population)
         try:

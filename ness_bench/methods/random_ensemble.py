@@ -16,5 +16,5 @@ class RandomEnsemble:
     """n random networks, trained and averaged."""
 
     def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
-        architectures = islice(random_architectures(task, rng), task.ensemble_size)
+        architectures = islice(random_architectures(task.space, rng), task.ensemble_size)
         return Ensemble.uniform([task.train(architecture) for architecture in architectures])

@@ -5,15 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from ness_bench.spaces.nas_bench_201 import Architecture
+from ness_bench.spaces.space import Space
 from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.task import Member, Task
 
 
-def random_architectures(task: Task, rng: np.random.Generator) -> Iterator[Architecture]:
+def random_architectures(space: Space, rng: np.random.Generator) -> Iterator[Architecture]:
     """Architectures in random order, uniform over strings, of each functional class the first only."""
     seen = set()
-    for row in rng.permutation(task.space.size):
-        architecture = task.space.canonical(task.space.architectures[row])
+    for row in rng.permutation(space.size):
+        architecture = space.canonical(space.architectures[row])
         if architecture not in seen:
             seen.add(architecture)
             yield architecture
@@ -26,7 +27,7 @@ def train_random_pool(task: Task, rng: np.random.Generator) -> list[Member]:
         BudgetExhausted: not one fits.
     """
     pool: list[Member] = []
-    for architecture in random_architectures(task, rng):
+    for architecture in random_architectures(task.space, rng):
         try:
             pool.append(task.train(architecture))
         except BudgetExhausted:

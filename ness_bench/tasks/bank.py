@@ -23,6 +23,7 @@ class BankTask(PaidTask):
 
     Args:
         space: what the bank covers.
+        repeated: the part of it that was drawn by lot to get further seeds.
         members: what each row of `val` is.
         val: predictions on the validation split.
         supernets: the stored supernets.
@@ -38,6 +39,7 @@ class BankTask(PaidTask):
     def __init__(
         self,
         space: Space,
+        repeated: Space,
         members: MemberTable,
         val: QuantisedPredictions,
         supernets: Sequence[StoredSupernet],
@@ -47,6 +49,7 @@ class BankTask(PaidTask):
         repetition: int = 0,
     ) -> None:
         super().__init__(space, val.labels, cost, ensemble_size, budget)
+        self._repeated = repeated
         self._members = members
         self._val = val
         self._supernets = supernets
@@ -56,10 +59,23 @@ class BankTask(PaidTask):
     def of(cls, bank: Bank, ensemble_size: int, budget: float, repetition: int = 0) -> "BankTask":
         """A task on a bank's validation split."""
         cost = CostModel(bank.skeleton, bank.train_examples * bank.recipe.epochs)
-        return cls(bank.space, bank.members, bank.val, bank.supernets, cost, ensemble_size, budget, repetition)
+        return cls(
+            bank.space, bank.repeated, bank.members, bank.val, bank.supernets, cost, ensemble_size, budget, repetition
+        )
 
     def seeds(self, architecture: Architecture) -> int:
         return self._members.seeds_of(architecture)
+
+    def repeatable(self, seeds: int) -> Space:
+        if seeds == 1:
+            return self.space
+        most = min(map(self.seeds, self._repeated.classes), default=1)
+        if seeds > most:
+            raise NessBenchError(
+                f"networks with {seeds} seeds were asked for; of those that the bank's lot fell on there are {most} at "
+                "most: ask for fewer members, or build a bank with more --random-repeated and --extra-seeds"
+            )
+        return self._repeated
 
     def _training(self, canonical: Architecture, seed: int) -> Callable[[], npt.NDArray[np.float32]]:
         row = self._members.row(canonical, seed)

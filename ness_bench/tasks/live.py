@@ -86,6 +86,9 @@ class LiveTask(PaidTask):
     def seeds(self, architecture: Architecture) -> int:
         return sys.maxsize
 
+    def repeatable(self, seeds: int) -> Space:
+        return self.space
+
     def _training(self, canonical: Architecture, seed: int) -> Callable[[], npt.NDArray[np.float32]]:
         return lambda: fit(canonical, self._data, self._skeleton, self._recipe, seed).val
 

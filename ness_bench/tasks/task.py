@@ -150,6 +150,16 @@ class Task(Protocol):
         """How many seeds the network can be trained with."""
         ...
 
+    def repeatable(self, seeds: int) -> Space:
+        """A part of the space, drawn by lot, whose networks can all be trained with so many seeds.
+
+        Searching in it is fair: where further seeds were given for a good score, the score is for nobody to see.
+
+        Raises:
+            NessBenchError: there is no such part.
+        """
+        ...
+
     def supernet_epochs(self, kind: str) -> dict[int, float]:
         """The lengths of supernet training that can be had, in epochs, each with its cost in TE.
 

@@ -3,6 +3,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from ness_bench.banks.plan import drawn_classes
 from ness_bench.ensembles.metrics import nll
 from ness_bench.ensembles.selection import forward_select
 from ness_bench.errors import NessBenchError
@@ -64,7 +65,7 @@ def test_random_search_keeps_the_best_it_trained(bank):
 
 def test_nes_rs_is_forward_selection_over_its_pool(bank):
     task, ensemble = search("nes-rs", bank, size=4, budget=1_000)
-    pool = [task.train(architecture, 0) for architecture in random_architectures(task, np.random.default_rng(0))]
+    pool = [task.train(architecture, 0) for architecture in random_architectures(task.space, np.random.default_rng(0))]
     chosen = forward_select(true_class(pool, task.val_labels), 4)
     assert [m.architecture for m in ensemble.members] == [pool[row].architecture for row in chosen]
 
@@ -92,11 +93,13 @@ def test_deep_ensemble_is_one_architecture_with_n_seeds(bank):
         assert [m.seed for m in ensemble.members] == [0, 1, 2, 3, 4]
 
 
-def test_deep_ensemble_pays_for_every_network_it_draws(bank):
-    """Networks that the bank holds too few seeds of are drawn and charged like all others."""
+def test_deep_ensemble_draws_among_networks_whose_seeds_are_no_prize(bank):
+    """Not among those that the bank gave further seeds because they do well."""
     task, ensemble = search("deep-ensemble", bank, size=5, budget=1_000)
-    assert {architecture for architecture, _ in task._trained} == set(bank.space.classes)
-    repeated = [a for a in task.space.classes if task.seeds(a) == 5]
+    plan = bank.manifest.plan
+    repeated = drawn_classes(plan)[: plan.random_repeated]
+    assert {architecture for architecture, _ in task._trained} == set(repeated)
+    assert len(repeated) < sum(task.seeds(a) == 5 for a in task.space.classes)
     losses = [nll(task.train(a, 0).val, task.val_labels) for a in repeated]
     assert ensemble.members[0].architecture == repeated[int(np.argmin(losses))]
 

@@ -29,15 +29,18 @@ Progress = Callable[[int], object]
 class UniformRecipe(WeightRecipe):
     """The defaults suit the shipped scale (10,000 images, C=4, N=3).
 
-    They were chosen by how well inherited-weight NLL ranks stand-alone networks there. Many small steps matter,
-    since a step updates a fraction of the weights; and a rate that falls to 0 lets cells with few convolutions,
-    which converge first, lead: after 40 epochs the rank correlation is .7 with these rates, and 0 with those.
+    They were chosen by how well inherited-weight NLL ranks stand-alone validation accuracy there, on 600 strings.
+    Many small steps matter, since a step updates a fraction of the weights, and short gradients, since those of a
+    path that is seldom drawn are long: after 160 epochs the rank correlation is .77 with gradients clipped to .5 and
+    .68 with 5. A rate that falls to 0 lets cells with few convolutions, which converge first, lead: with
+    batches of 96, gradients clipped to 5 and such a rate it is about 0 after 40 epochs.
     """
 
     epochs: int = 80
     batch_size: int = 32
     learning_rate: float = 0.1
     final_learning_rate: float = 0.03
+    gradient_clip: float = 0.5
 
 
 Steps = Iterator[tuple[Architecture, Tensor]]
