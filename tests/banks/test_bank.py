@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from small_bank import small_plan
 
-from ness_bench.banks import codec
+from ness_bench.banks import codec, summary
 from ness_bench.banks.bank import open_bank
-from ness_bench.banks.build import build, description, drawn_classes
+from ness_bench.banks.build import build, description
 from ness_bench.banks.jobs import load_data
-from ness_bench.banks.summary import random_seeds, seed_rank, seed_spread, summarise
+from ness_bench.banks.plan import drawn_classes
+from ness_bench.banks.summary import architecture_spread, random_seeds, seed_rank, seed_spread, summarise
 from ness_bench.banks.supernets import BATCH
 from ness_bench.banks.unpack import cached
 from ness_bench.banks.verify import verify
@@ -100,6 +101,16 @@ def test_summary_numbers(bank):
     assert sorted(map(tuple, random_seeds(bank))) == sorted(map(tuple, by_hand))
     assert seed_spread(bank) == pytest.approx(np.sqrt(np.mean(np.var(by_hand, axis=1, ddof=1))), abs=1e-12)
     assert -1 <= seed_rank(bank) <= 1
+
+
+def test_spreads_are_told_apart(bank, monkeypatch):
+    """Accuracies made of an architecture's part and a seed's."""
+    rng = np.random.default_rng(0)
+    made = 0.8 + 0.03 * rng.normal(size=(20_000, 1)) + 0.01 * rng.normal(size=(20_000, 5))
+    monkeypatch.setattr(summary, "random_seeds", lambda bank: made)
+    assert seed_spread(bank) == pytest.approx(0.01, rel=0.02)
+    assert architecture_spread(bank) == pytest.approx(0.03, rel=0.02)
+    assert seed_rank(bank) == pytest.approx(6 / np.pi * np.arcsin(0.9 / 2), abs=0.01)  # of correlation .9
 
 
 def test_damage_is_found_and_named(copy):
