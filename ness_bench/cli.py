@@ -254,6 +254,7 @@ def bank_build(
     ] = None,
     extra_seeds: Annotated[int, typer.Option(min=0, help="Further seeds of those classes.")] = 4,
     epochs: Annotated[int, typer.Option(min=1, help="Of the members.")] = 20,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Of the members, at the first step.")] = 0.05,
     channels: Annotated[int, typer.Option(min=4, help="Width C of the first stage, a multiple of 4.")] = 4,
     cells: Annotated[int, typer.Option(min=1, help="Cells a stage.")] = 3,
     train_examples: Annotated[
@@ -289,7 +290,7 @@ def bank_build(
     """
     from datetime import timedelta
 
-    from ness_bench.banks.build import build, partial_folder
+    from ness_bench.banks.build import build, check, partial_folder
     from ness_bench.banks.estimate import estimate
     from ness_bench.banks.plan import BuildPlan
     from ness_bench.data.named import load_named
@@ -308,7 +309,7 @@ def bank_build(
         min(200, number) if random_repeated is None else random_repeated,
         min(48, number) if best_repeated is None else best_repeated,
         extra_seeds,
-        Recipe(epochs=epochs),
+        Recipe(epochs=epochs, learning_rate=learning_rate),
         channels,
         cells,
         min(10_000, len(images.train)) if train_examples is None else train_examples,
@@ -319,6 +320,7 @@ def bank_build(
         supernet_seeds,
         device,
     )
+    check(plan, out)
     workers = jobs or _cores()
     trainings, seconds = estimate(plan, out, workers, share, stack)
     print(f"{trainings:,} trainings to do: about {timedelta(seconds=round(seconds))} h on {workers} cores")
@@ -403,6 +405,11 @@ def main() -> None:
         app()
     except NessBenchError as error:
         print(f"ness-bench: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except MemoryError as error:
+        print(
+            f"ness-bench: the memory does not suffice ({error}); give fewer --jobs, or a smaller bank", file=sys.stderr
+        )
         raise SystemExit(2) from None
     except OSError as error:  # no permission, no space, a file where a folder should be
         print(f"ness-bench: {error}; what was whole before stays whole, run the command again", file=sys.stderr)

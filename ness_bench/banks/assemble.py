@@ -130,6 +130,14 @@ def assemble(
     content = manifest.model_dump_json(indent=1, by_alias=True) + "\n"
     write_atomically(whole / "bank.json", lambda file: file.write(content.encode()))
     whole.rename(folder)
+    remove(partial)
+
+
+def remove(partial: Path) -> None:
+    """Remove a partial folder, `plan.json` last: until then it tells whose it is."""
+    for path in partial.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
     shutil.rmtree(partial)
 
 

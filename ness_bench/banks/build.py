@@ -17,12 +17,12 @@ Which members a bank holds, each with seed 0 first:
 """
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ness_bench.banks.assemble import assemble
+from ness_bench import __version__
+from ness_bench.banks.assemble import assemble, remove
 from ness_bench.banks.jobs import InheritedJob, Job, MemberJob, SupernetJob, load_data, train_at_once
 from ness_bench.banks.plan import BuildPlan, drawn_classes
 from ness_bench.data.images import DataSet
@@ -83,9 +83,12 @@ def build(
     data = load_data(plan)  # bad input is told before anything is written
     partial = partial_folder(folder)
     if folder.exists() and _holds(partial, plan, data):  # killed when only the tidying was left
-        shutil.rmtree(partial)
+        remove(partial)
         return
-    _claim(plan, data, folder, partial)
+    check(plan, folder)
+    for name in ("members", "supernets", "val", "test", "optima"):
+        (partial / name).mkdir(parents=True, exist_ok=True)
+    write_atomically(partial / "plan.json", lambda file: file.write(description(plan, data)))
 
     def do(stage: str, jobs: Sequence[Job]) -> None:
         todo = [job for job in jobs if not job.path.is_file()]
@@ -120,13 +123,21 @@ def build(
 
 
 def partial_folder(folder: Path) -> Path:
-    """Where a bank in the making lies."""
+    """Where a bank in the making lies.
+
+    Raises:
+        NessBenchError: `folder` has no name of its own.
+    """
+    if folder.name in ("", ".."):
+        raise NessBenchError(f"a bank was to be called {folder}; give it a name")
     return folder.with_name(folder.name + ".partial")
 
 
 def description(plan: BuildPlan, data: DataSet) -> bytes:
-    """The content of `plan.json`."""
-    return (json.dumps(asdict(plan) | {"data_digest": data.digest}, indent=1) + "\n").encode()
+    """The content of `plan.json`: all that decides what is trained. Data are told by their digest, not their path."""
+    content = asdict(plan) | {"data_digest": data.digest, "version": __version__}
+    del content["data"]
+    return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def _holds(partial: Path, plan: BuildPlan, data: DataSet) -> bool:
@@ -135,19 +146,20 @@ def _holds(partial: Path, plan: BuildPlan, data: DataSet) -> bool:
     return path.is_file() and path.read_bytes() == description(plan, data)
 
 
-def _claim(plan: BuildPlan, data: DataSet, folder: Path, partial: Path) -> None:
-    """Make the partial folder, or check that it is this plan's."""
-    if folder.exists():
+def check(plan: BuildPlan, folder: Path) -> None:
+    """Make sure that a build may begin, or go on.
+
+    Raises:
+        NessBenchError: the folder exists, or the partial folder is not this plan's.
+    """
+    data, partial = load_data(plan), partial_folder(folder)
+    if folder.exists() and not _holds(partial, plan, data):
         raise NessBenchError(f"{folder} exists already; give another folder, or remove it")
-    path = partial / "plan.json"
-    if path.is_file() and not _holds(partial, plan, data):
+    if (any(partial.glob("*.json")) or any(partial.glob("*/*"))) and not _holds(partial, plan, data):
         raise NessBenchError(
-            f"{partial} holds what another build left (compare {path}); give the same options and data as then to go "
-            "on, give another folder, or remove it"
+            f"{partial} holds what another build left (compare its plan.json); give the same options and data as then "
+            "to go on, give another folder, or remove it"
         )
-    for name in ("members", "supernets", "val", "test", "optima"):
-        (partial / name).mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda file: file.write(description(plan, data)))
 
 
 def _derived(jobs: Sequence[SupernetJob]) -> list[Architecture]:

@@ -41,7 +41,10 @@ def encode(probabilities: npt.NDArray[np.float32]) -> Codes:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def units(codes: Codes) -> Units:
-    """Codes [rows, classes] to probabilities in units of 1/4096; among equal codes the first counts as largest."""
+    """Codes [rows, classes] to probabilities in units of 1/4096, which sum to 1.
+
+    The first of the largest codes takes what rounding left or lacks.
+    """
     rows, classes = codes.shape
     result = np.empty((rows, classes), np.uint16)
     for row in range(rows):

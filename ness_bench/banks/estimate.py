@@ -24,11 +24,15 @@ STEPS = 8
 """Batches that a trial takes."""
 
 
-def _seconds(function: Callable[[], object]) -> float:
-    function()  # compiles
-    begin = time.perf_counter()
-    function()
-    return time.perf_counter() - begin
+def _seconds(train: Callable[[int], object]) -> float:
+    """Of one epoch: three less one, so that what a training begins with does not count."""
+    train(1)  # compiles
+    taken = []
+    for epochs in (1, 3):
+        begin = time.perf_counter()
+        train(epochs)
+        taken.append(time.perf_counter() - begin)
+    return max(taken[1] - taken[0], 0.0) / 2
 
 
 def _tried(data: DataSet, skeleton: Skeleton, plan: BuildPlan, kind: str, stack: int) -> float:
@@ -43,37 +47,45 @@ def _tried(data: DataSet, skeleton: Skeleton, plan: BuildPlan, kind: str, stack:
 
 
 def _member_trial(few: DataSet, skeleton: Skeleton, plan: BuildPlan, stack: int) -> float:
-    recipe = replace(plan.recipe, epochs=1)
     if plan.device is None:
-        return _seconds(lambda: fit(RESNET, few, skeleton, recipe, 0))
+        return _seconds(lambda epochs: fit(RESNET, few, skeleton, replace(plan.recipe, epochs=epochs), 0))
     from ness_bench.training.stacked import fit_many
 
     members, device = [(RESNET, seed) for seed in range(stack)], plan.device
-    return _seconds(lambda: fit_many(members, few, skeleton, recipe, device)) / stack
+    return (
+        _seconds(lambda epochs: fit_many(members, few, skeleton, replace(plan.recipe, epochs=epochs), device)) / stack
+    )
 
 
 def _uniform_trial(few: DataSet, skeleton: Skeleton) -> float:
     from ness_bench.training.one_shot import inherited, uniform
 
-    recipe = uniform.UniformRecipe(epochs=1)
-    supernet = uniform.train(few, skeleton, recipe, 0)
+    supernet = uniform.train(few, skeleton, uniform.UniformRecipe(epochs=1), 0)
     list(inherited.predictions(supernet, [RESNET], few.normalise(few.val.pixels)))  # compiles
-    return _seconds(lambda: uniform.train(few, skeleton, recipe, 0))
+    return _seconds(lambda epochs: uniform.train(few, skeleton, uniform.UniformRecipe(epochs=epochs), 0))
 
 
 def _darts_trial(few: DataSet, skeleton: Skeleton) -> float:
     from ness_bench.training.one_shot import darts
 
-    return _seconds(lambda: darts.train(few, skeleton, darts.DartsRecipe(epochs=1), 0))
+    return _seconds(lambda epochs: darts.train(few, skeleton, darts.DartsRecipe(epochs=epochs), 0))
 
 
 def estimate(
     plan: BuildPlan, folder: Path, workers: int, shard: Shard | None = None, stack: int = STACK
 ) -> tuple[int, float]:
-    """(trainings to do, seconds that they and all else will take on so many workers).
+    """(trainings to do, seconds that they and the scores with inherited weights will take).
 
-    What lies in the partial folder already is not counted. Which members get further seeds is known only when
-    the first ones are trained; they are taken to be average.
+    What the partial folder holds of the supernets and first seeds is not counted. Which members get further seeds is
+    known only when the first ones are trained: they are taken to be average, and all yet to do. Compressing the
+    predictions and finding the best ensembles come on top.
+
+    Args:
+        plan, folder, shard, stack: as `build` takes them.
+        workers: processes.
+
+    Raises:
+        NessBenchError: as `load_data`, or the plan's device cannot be used.
     """
     data, skeleton = load_data(plan), skeleton_of(plan)
     supernets, members = independent_jobs(plan, partial_folder(folder))

@@ -5,6 +5,7 @@ In the folder of a bank in the making:
     members/ARCH-SEED.npz        a trained member: float predictions, curve, seconds
     supernets/NAME.safetensors   a trained supernet
     supernets/NAME.npz           how well each architecture does with inherited weights
+    val/, test/, optima/         what `assemble` makes of them
 
 Each file appears whole, by a rename, so that a build killed at any moment loses what was in the making
 and nothing else.
@@ -29,7 +30,10 @@ from ness_bench.files import write_atomically
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.spaces.nas_bench_201 import Architecture, prune
 from ness_bench.spaces.space import Space
-from ness_bench.training.fit import Fitted, fit
+from ness_bench.training.fit import Fitted, TrainingDivergedError, fit
+
+MOST_CLASSES = 64
+"""Of images: with more, the units of the codec would not suffice to tell their probabilities apart."""
 
 
 @lru_cache(maxsize=1)
@@ -37,7 +41,8 @@ def load_data(plan: BuildPlan) -> DataSet:
     """The plan's data set, train and val cut to their numbers of examples.
 
     Raises:
-        NessBenchError: the data set is unknown, damaged or smaller.
+        NessBenchError: the data set is unknown, damaged or smaller, has too many classes, or the train examples asked
+            for lack a class or do not differ in a channel.
     """
     data = load_named(plan.data)
     asked = {"train": plan.train_examples, "val": plan.val_examples, "test": plan.test_examples}
@@ -45,7 +50,21 @@ def load_data(plan: BuildPlan) -> DataSet:
         images = getattr(data, split)
         if not 1 <= examples <= len(images):
             raise NessBenchError(f"{examples} {split} examples were asked for; {plan.data} has 1 to {len(images)}")
-    return replace(data, train=data.train.first(plan.train_examples), val=data.val.first(plan.val_examples))
+    if len(data.class_names) > MOST_CLASSES:
+        raise NessBenchError(f"{plan.data} has {len(data.class_names)} classes; a bank takes {MOST_CLASSES} at most")
+    train = data.train.first(plan.train_examples)
+    absent = sorted(set(range(len(data.class_names))) - set(train.labels.tolist()))
+    if absent:
+        raise NessBenchError(
+            f"the first {len(train)} train examples of {plan.data} hold none of class {data.class_names[absent[0]]}; "
+            "give more train examples"
+        )
+    if (train.pixels.reshape(-1, train.pixels.shape[-1]).std(0) == 0).any():
+        raise NessBenchError(
+            f"a channel of the first {len(train)} train examples of {plan.data} is the same everywhere; leave it out, "
+            "or give more train examples"
+        )
+    return replace(data, train=train, val=data.val.first(plan.val_examples))
 
 
 def skeleton_of(plan: BuildPlan) -> Skeleton:
@@ -82,6 +101,7 @@ class MemberJob:
             return dict(arrays)
 
     def val_nll(self) -> float:
+        """In nats an example, of the float predictions."""
         return nll(self.read()["val"], load_data(self.plan).val.labels)
 
 
@@ -161,6 +181,10 @@ class InheritedJob:
         architectures = sorted({prune(architecture) for architecture in self.space.architectures})
         predict = partial(inherited.predictions, supernet, architectures)
         arrays: dict[str, Any] = supernets.scores(predict, data.normalise(data.val.pixels), data.val.labels)
+        if not np.isfinite(arrays["nll"]).all():
+            raise TrainingDivergedError(
+                f"supernet {job.name} diverged, its predictions are not finite; leave its kind or length out"
+            )
         arrays |= {
             "architectures": np.array(architectures, np.int8),
             "kind": job.kind,

@@ -35,19 +35,19 @@ def merge(shards: Sequence[Path], folder: Path) -> int:
                 f"{shard} and {first} are shards of different builds: {key} is {plan.get(key)} and "
                 f"{expected.get(key)}; merge shards that were built with the same options on the same data"
             )
+    _copy(first / "plan.json", partial / "plan.json")  # first: it says whose the folder is, should this be killed
     copied = 0
     for shard in shards:
         for source in sorted([*shard.glob("members/[!.]*"), *shard.glob("supernets/[!.]*")]):
             target = partial / source.relative_to(shard)
             if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
                 _copy(source, target)
                 copied += 1
-    _copy(first / "plan.json", partial / "plan.json")
     return copied
 
 
 def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
     content = source.read_bytes()
     write_atomically(target, lambda file: file.write(content))
 

@@ -1,39 +1,22 @@
 """What a bank holds, and how well it tells architectures apart."""
 
 import itertools
-from collections.abc import Container
 
 import numpy as np
 import numpy.typing as npt
 
 from ness_bench.banks.bank import Bank
-from ness_bench.banks.plan import drawn_classes
 from ness_bench.banks.supernets import StoredSupernet
 from ness_bench.spaces.nas_bench_201 import canonical
 from ness_bench.spaces.space import Space
 from ness_bench.tables import embedded
 
 
-def _of_seeds(bank: Bank, architectures: Container[object]) -> npt.NDArray[np.float64]:
-    """Test accuracies [architectures, seeds] of those that have all the bank's seeds."""
-    of: dict[object, dict[int, float]] = {}
-    for architecture, seed, accuracy in zip(
-        bank.members.architectures, bank.members.seeds.tolist(), bank.test_scores.accuracy.tolist(), strict=True
-    ):
-        of.setdefault(architecture, {})[seed] = accuracy
-    seeds = int(bank.members.seeds.max()) + 1
-    full = [
-        [by_seed[seed] for seed in range(seeds)]
-        for a, by_seed in of.items()
-        if len(by_seed) == seeds and a in architectures
-    ]
-    return np.array(full).reshape(-1, seeds)
-
-
 def random_seeds(bank: Bank) -> npt.NDArray[np.float64]:
     """Test accuracies [architectures, seeds] of the classes that got further seeds by lot, not for their scores."""
-    plan = bank.manifest.plan
-    return _of_seeds(bank, frozenset(drawn_classes(plan)[: plan.random_repeated]))
+    seeds = range(bank.manifest.plan.extra_seeds + 1)
+    rows = [[bank.members.row(architecture, seed) for seed in seeds] for architecture in bank.repeated.classes]
+    return bank.test_scores.accuracy[np.array(rows, np.int64).reshape(-1, len(seeds))]
 
 
 def seed_spread(bank: Bank) -> float:
@@ -43,7 +26,7 @@ def seed_spread(bank: Bank) -> float:
 
 
 def seed_rank(bank: Bank) -> float:
-    """Spearman of test accuracy between two seeds of random architectures, the mean over pairs of seeds."""
+    """Spearman of test accuracy between two seeds of random architectures, the mean over pairs; NaN without pairs."""
     accuracies = random_seeds(bank).T
     return (
         float(np.mean([_spearman(a, b) for a, b in itertools.combinations(accuracies, 2)]))
@@ -105,7 +88,7 @@ def summarise(bank: Bank) -> list[tuple[str, str]]:
                                            f"±{of.accuracy_mean_absolute:.4f}") for of in manifest.distortion),
         ("test accuracy", f"{low:.4f} to {high:.4f}, median {median:.4f} (seed 0, whole test split)"),
         ("spread of accuracy", f"{between:.4f} between architectures, {spread:.4f} between seeds: "
-                               f"{between / spread:.1f} times ({random} random classes)"),
+                               f"{between / spread if spread else np.inf:.1f} times ({random} random classes)"),
         ("seed→seed ranks", f"Spearman {seed_rank(bank):.3f} of test accuracy ({random} random classes)"),
         ("val→test ranks", f"Spearman {_spearman(val[first], test[first]):.3f} (seed 0)"),
         ("NAS-Bench-201 ranks", f"Spearman {_nas_bench_201_rank(bank, test):.3f} with 200-epoch CIFAR-10 accuracy"),

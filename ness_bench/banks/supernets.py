@@ -29,7 +29,7 @@ from ness_bench.spaces.nas_bench_201 import Architecture, architectures, prune
 from ness_bench.training.parameters import Parameters
 
 BATCH = 100
-"""Validation examples in a batch; the last one may be smaller. A training batch has 96 or 32."""
+"""Validation examples in a batch; the last one may be smaller."""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def _check_units(bank: Bank, split: str, predictions: QuantisedPredictions) -> N
 
 
 def _retrain(bank: Bank, members: int, seed: int) -> Iterator[str]:
-    """Train random members again; on the machine that built the bank they come out identical.
+    """Train random members again; on the machine that built the bank they come out identical,
+    with the CPU engine compiled before; see `fit`.
 
     Elsewhere float rounding differs, and training is chaotic: a member is then another draw of its seed,
     and its accuracy must lie within the spread of seeds and the sampling error of the test split.

@@ -6,6 +6,7 @@ official train set, the test split is the whole official test set of 10,000.
 """
 
 import gzip
+import zlib
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -40,9 +41,9 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
         raise NessBenchError(f"{path} is missing; Fashion-MNIST's IDX files are expected there")
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise NessBenchError(f"{path} cannot be decompressed ({error}); download it again") from None
-    if content[:3] != b"\0\0\x08":
+    if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
         raise NessBenchError(f"{path} is no IDX file of unsigned bytes: it begins with {content[:4].hex(' ')}")
     dimensions = content[3]
     shape = np.frombuffer(content, ">u4", count=dimensions, offset=4).astype(int)
@@ -61,6 +62,8 @@ def _read_split(folder: Path, prefix: str) -> LabelledImages:
 
     pixels = read_idx(find(f"{prefix}-images-idx3-ubyte"))
     labels = read_idx(find(f"{prefix}-labels-idx1-ubyte"))
+    if pixels.shape[1:] != (28, 28):
+        raise NessBenchError(f"{folder} holds {prefix} images of shape {pixels.shape[1:]}; Fashion-MNIST's are 28×28")
     if len(pixels) != len(labels):
         raise NessBenchError(f"{folder} holds {len(pixels)} {prefix} images but {len(labels)} labels")
     return LabelledImages(pixels[..., None], labels.astype(np.int64))

@@ -5,10 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from typing import TypeVar
+
+from ness_bench.errors import NessBenchError
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -40,6 +43,9 @@ def map_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int) -
         function: importable by name; called in the workers.
         jobs: picklable.
         workers: processes; with 1, jobs are done in this process.
+
+    Raises:
+        NessBenchError: a worker was killed.
     """
     if workers == 1 or len(jobs) < 2:
         for job in jobs:
@@ -69,6 +75,11 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     try:
         with ProcessPoolExecutor(workers, mp_context=context, initializer=_exit_with_parent) as pool:
             yield pool
+    except BrokenProcessPool:
+        raise NessBenchError(
+            "a worker process was ended from outside, most likely for lack of memory; what is done stays: run the "
+            "command again, with fewer --jobs"
+        ) from None
     finally:
         for name, value in before.items():
             if value is None:

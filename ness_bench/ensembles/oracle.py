@@ -229,9 +229,10 @@ def _all_pairs(losses: _Losses) -> Search:
 
 def _descents(losses: _Losses, size: int) -> Search:
     firsts = np.random.default_rng(0).permutation(len(losses.blocks))[:STARTS]
-    best: tuple[float, list[int]] = (np.inf, [])
+    best: tuple[float, list[int]] | None = None
     for done, first in enumerate(firsts.tolist(), 1):
-        best = min(best, _descend(losses, size, first))
+        found = _descend(losses, size, first)
+        best = min(best or found, found)
         yield done / len(firsts), best[1]
 
 

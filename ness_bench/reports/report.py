@@ -1,4 +1,4 @@
-"""A study's tables and figures, remade from its records alone."""
+"""A study's tables and figures, remade from its records and, for the regret, the best ensembles of its bank."""
 
 from pathlib import Path
 
@@ -24,9 +24,9 @@ def write_report(folder: Path) -> list[Path]:
         NessBenchError: the folder is no study, or runs of it are missing or failed.
     """
     plan = read_plan_of(folder)
+    records = load_records(folder)
     bank = open_named(plan.bank)
     best = {size: _best(bank, size) for size in plan.sizes}
-    records = load_records(folder)
     records["regret"] = records["nll"] - records["size"].map({size: optimum.value for size, optimum in best.items()})
     splits = f"{len(bank.val.labels):,} validation and {len(bank.test.labels):,} test images"
     context = Context(

@@ -2,7 +2,7 @@
 
 name = "quick"
 bank = "fashion"            # a shipped bank or a folder
-sizes = [3, 5]              # members of an ensemble
+sizes = [3, 5]              # members of an ensemble, up to 15
 budgets = [20, 40, 80]      # training equivalents (TE)
 repetitions = 10            # seeds 0 to 9
 methods = ["nes-rs", { name = "ness-mc", label = "ness-mc cold", constants = { temperature = 1.0 } }]
@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from ness_bench.banks.named import open_named
+from ness_bench.ensembles.quantised import MOST_MEMBERS
 from ness_bench.errors import NessBenchError, nearest
 from ness_bench.methods import method
 from ness_bench.studies.run import RunSpec
@@ -44,7 +45,7 @@ class Plan(_Strict):
     name: str = Field(pattern=r"^[\w-]+$")
     bank: str
     methods: list[Annotated[MethodPlan, BeforeValidator(_from_name)]] = Field(min_length=1)
-    sizes: list[PositiveInt] = Field(min_length=1)
+    sizes: list[Annotated[PositiveInt, Field(le=MOST_MEMBERS)]] = Field(min_length=1)
     budgets: list[PositiveFloat] = Field(min_length=1)
     repetitions: PositiveInt
 

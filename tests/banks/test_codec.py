@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ness_bench.banks import codec
+from ness_bench.banks.jobs import MOST_CLASSES
 from ness_bench.ensembles.quantised import TOTAL
 from ness_bench.errors import NessBenchError
 
@@ -14,7 +15,7 @@ def distributions(examples, classes, sharpness, seed=0):
 
 
 @pytest.mark.parametrize("sharpness", [0.1, 1.0, 10.0, 100.0])
-@pytest.mark.parametrize("classes", [2, 10, 120])
+@pytest.mark.parametrize("classes", [2, 10, MOST_CLASSES])
 def test_stored_probabilities_are_near(sharpness, classes):
     """|√p − code/15| ≤ 1/30; what the sum of squares is off by spreads in proportion."""
     probabilities = distributions(500, classes, sharpness)
@@ -33,6 +34,14 @@ def test_units_by_hand():
     codes = np.array([[15, 0, 0], [11, 11, 0], [3, 4, 0]], np.uint8)
     # 4096·(9, 16, 0)/25 = 1474.56, 2621.44, 0: rounded 1475, 2621, 1 (at least); the largest takes up the −1
     assert codec.units(codes).tolist() == [[4094, 1, 1], [2047, 2048, 1], [1475, 2620, 1]]
+
+
+@given(st.lists(st.integers(0, codec.LEVELS), min_size=2, max_size=MOST_CLASSES))
+def test_whatever_the_codes_they_are_a_distribution(row):
+    row[0] = max(row[0], 2)  # as of any distribution over so many classes: its largest code
+    stored = codec.units(np.array([row], np.uint8))[0].astype(int)
+    assert stored.sum() == TOTAL
+    assert stored.min() >= 1
 
 
 @given(st.integers(1, 7), st.integers(1, 40), st.sampled_from([2, 3, 10]), st.integers(0, 2**32 - 1))

@@ -82,6 +82,33 @@ def test_what_is_no_shard_is_told(shards, tmp_path):
         merge(shards, tmp_path)
 
 
+def test_a_merge_killed_midway_goes_on_and_is_no_other_build(shards, tmp_path, monkeypatch):
+    from ness_bench.banks import merge as module
+
+    copy, calls = module._copy, []
+
+    def killed(source, target):
+        calls.append(target)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        copy(source, target)
+
+    monkeypatch.setattr(module, "_copy", killed)
+    with pytest.raises(KeyboardInterrupt):
+        merge(shards, tmp_path / "merged")
+    with pytest.raises(NessBenchError, match="what another build left"):
+        quiet(tmp_path / "merged", plan=small_plan(classes=3, best_repeated=0))
+    assert merge(shards, tmp_path / "merged") == 7 - 1
+
+
+def test_members_of_an_unknown_build_are_not_taken_over(shards, tmp_path):
+    members = tmp_path / "bank.partial" / "members"
+    members.mkdir(parents=True)
+    (members / "000000-0.npz").write_bytes(b"")
+    with pytest.raises(NessBenchError, match="what another build left"):
+        quiet(tmp_path / "bank")
+
+
 def test_a_disk_that_is_full_loses_nothing_that_was_done(tmp_path, monkeypatch):
     """The third file cannot be flushed: the build ends with the system's words, and goes on when there is room."""
     import os

@@ -137,6 +137,11 @@ def test_a_gram_matrix_that_is_there_is_used():
     assert best_ensemble(predictions, "brier", 3, gram=gram(predictions)) == best_ensemble(predictions, "brier", 3)
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "nll", "brier"])
+def test_a_pool_of_one_is_its_own_best(metric):
+    assert best_ensemble(make_predictions(0, members=1), metric, 1).rows == (0,)
+
+
 def test_unknown_metrics_and_impossible_sizes_are_refused():
     predictions = make_predictions(0)
     with pytest.raises(NessBenchError, match=r'"ece"; choose from accuracy, nll, brier'):

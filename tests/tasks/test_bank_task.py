@@ -1,27 +1,14 @@
-import gc
-import types
 from pathlib import Path
 
 import numpy as np
 import pytest
+from reachable import reachable
 
 from ness_bench.banks.supernets import BATCH
 from ness_bench.errors import NessBenchError
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.budget import BudgetExhausted
-
-
-def reachable(root):
-    """Every object that references lead to from `root`, through attributes, containers and closures."""
-    seen, todo = {}, [root]
-    while todo:
-        thing = todo.pop()
-        if id(thing) in seen or isinstance(thing, type | types.ModuleType | types.FunctionType):
-            continue
-        seen[id(thing)] = thing
-        todo += gc.get_referents(thing)
-    return list(seen.values())
 
 
 def test_no_path_leads_from_a_task_to_the_test_split(bank):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from reachable import reachable
 from small_bank import small_plan
 
 from ness_bench.banks.jobs import load_data, skeleton_of
@@ -50,6 +51,10 @@ def test_it_leads_to_no_test_image():
     task = live()
     assert len(task._data.test) == 1
     np.testing.assert_array_equal(task._data.test.pixels, DATA.val.pixels[:1])
+    arrays = [thing for thing in reachable(task) if isinstance(thing, np.ndarray)]
+    assert any(array is DATA.val.pixels for array in arrays)  # the search would see it
+    assert not any(np.may_share_memory(array, DATA.test.pixels) for array in arrays)
+    assert not any(len(DATA.test) in array.shape for array in arrays)
 
 
 def test_what_it_cannot_do_is_refused():

@@ -236,10 +236,13 @@ class _Recorder:
     def _table(self, links: list[tuple[int, tuple[int, int], float]]) -> int:
         """Append (owner, link, share) triples, by owner."""
         offset = len(self.starts)
-        for pixel in range(max(owner for owner, _, _ in links) + 1):
+        of: dict[int, list[tuple[tuple[int, int], float]]] = {}
+        for owner, link, share in links:
+            of.setdefault(owner, []).append((link, share))
+        for pixel in range(max(of) + 1):
             self.starts.append(len(self.links))
-            self.links += [link for owner, link, _ in links if owner == pixel]
-            self.shares += [share for owner, _, share in links if owner == pixel]
+            self.links += [link for link, _ in of.get(pixel, [])]
+            self.shares += [share for _, share in of.get(pixel, [])]
         self.starts.append(len(self.links))
         return offset
 

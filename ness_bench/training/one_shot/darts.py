@@ -6,7 +6,6 @@ a batch of the other half, with the weights held fixed. Source of the constants 
 step: DARTS-V1 of the NAS-Bench-201 authors' search code; theirs augments the images, ours does not.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,13 +57,12 @@ def alpha_gradient(supernet: Supernet, alphas: Tensor, images: Tensor, labels: T
 
 
 def train(
-    data: DataSet, skeleton: Skeleton, recipe: DartsRecipe, seed: int, progress: Callable[[int], object] | None = None
+    data: DataSet, skeleton: Skeleton, recipe: DartsRecipe, seed: int
 ) -> tuple[Supernet, npt.NDArray[np.float32]]:
     """Train a supernet and its architecture parameters on the train split.
 
     Args:
         seed: of the halves, the initial weights and α, and the order of the images.
-        progress: called after each epoch with the number of epochs done.
 
     Returns:
         The supernet, and α before the first and after each epoch, float32 [epochs + 1, edges, operations].
@@ -84,7 +82,7 @@ def train(
     )
     history = [alphas.detach().clone()]
     with one_thread():
-        for epoch in range(recipe.epochs):
+        for _ in range(recipe.epochs):
             weight_batches = shuffled(weight_half, recipe.batch_size, generator)
             alpha_batches = shuffled(alpha_half, recipe.batch_size, generator)
             for weight_batch, alpha_batch in zip(weight_batches, alpha_batches, strict=False):
@@ -93,6 +91,4 @@ def train(
                 alphas.grad = alpha_gradient(supernet, alphas, images[alpha_batch], labels[alpha_batch])
                 adam.step()
             history.append(alphas.detach().clone())
-            if progress is not None:
-                progress(epoch + 1)
     return supernet, torch.stack(history).numpy()

@@ -4,7 +4,7 @@ Source of the scheme: the supernet of NESS (Shu, Chen, Dai & Low, arXiv 2109.025
 in one-shot search (Guo et al., arXiv 1904.00420); of the constants: ours.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,8 +21,6 @@ from ness_bench.spaces.nas_bench_201 import EDGES, OPERATIONS, Architecture
 from ness_bench.training.one_shot.descent import Descent, shuffled, train_tensors
 from ness_bench.training.one_shot.recipe import WeightRecipe
 from ness_bench.training.tensors import one_thread, to_arrays
-
-Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -47,12 +45,10 @@ Steps = Iterator[tuple[Architecture, Tensor]]
 """The architecture and the examples of each step."""
 
 
-def _draw(examples: int, recipe: UniformRecipe, generator: torch.Generator, progress: Progress | None) -> Steps:
-    for epoch in range(recipe.epochs):
+def _draw(examples: int, recipe: UniformRecipe, generator: torch.Generator) -> Steps:
+    for _ in range(recipe.epochs):
         for batch in shuffled(torch.arange(examples), recipe.batch_size, generator):
             yield tuple(torch.randint(len(OPERATIONS), (len(EDGES),), generator=generator).tolist()), batch
-        if progress is not None:
-            progress(epoch + 1)
 
 
 def _train_torch(
@@ -83,7 +79,6 @@ def train(
     skeleton: Skeleton,
     recipe: UniformRecipe,
     seed: int,
-    progress: Progress | None = None,
     *,
     engine: Literal["cpu", "torch"] = "cpu",
 ) -> Supernet:
@@ -91,7 +86,6 @@ def train(
 
     Args:
         seed: of the initial weights, the order of the images and the architectures, whatever the engine.
-        progress: called after each epoch with the number of epochs done.
         engine: "cpu" runs compiled loops made for small networks, "torch" eager PyTorch; both use one thread.
 
     Raises:
@@ -104,5 +98,5 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     supernet = Supernet(skeleton, generator)
     count = recipe.epochs * (len(labels) // recipe.batch_size)
-    engines[engine](supernet, images, labels, recipe, count, _draw(len(labels), recipe, generator, progress))
+    engines[engine](supernet, images, labels, recipe, count, _draw(len(labels), recipe, generator))
     return supernet
