@@ -249,7 +249,7 @@ def _bars(summary: pd.DataFrame) -> list[pd.Series]:
 def _crop(panels: list[Axes], summary: pd.DataFrame, better: int) -> None:
     """Cut the worse end of the y axis where outliers would squeeze the rest, and write down what falls off.
 
-    Outliers lie more than twice as far from the best mean as the better three quarters of the means do.
+    Outliers lie more than four times as far from the best mean as the better half of the means do.
 
     Args:
         panels: one a size, with the y axis in common.
@@ -258,8 +258,8 @@ def _crop(panels: list[Axes], summary: pd.DataFrame, better: int) -> None:
     """
     losses = -better * summary["mean"]
     best = losses.min()
-    kept = losses[losses <= best + 2 * (losses.quantile(0.75) - best)]
-    limit = best + 1.3 * (kept.max() - best)  # leaves room for the note
+    kept = losses[losses <= best + 4 * (losses.median() - best)]
+    limit = best + 1.5 * (kept.max() - best)  # leaves room for the note
     off = summary[losses > limit]
     if off.empty:
         return
@@ -271,8 +271,9 @@ def _crop(panels: list[Axes], summary: pd.DataFrame, better: int) -> None:
             f"{arrow} {method} " + " to ".join(dict.fromkeys(f"{mean:#.3g}" for mean in ends))
             for method, *ends in ranges.itertuples()
         ]
-        backdrop = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-        axes.text(x, y, "\n".join(notes), size=7, ha=side, va=end, transform=axes.transAxes, bbox=backdrop)
+        # Below the data, above the grid.
+        backdrop = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        axes.text(x, y, "\n".join(notes), size=7, ha=side, va=end, transform=axes.transAxes, bbox=backdrop, zorder=0.9)
 
 
 def _legend(figure: Figure, styles: dict[str, Look], lines: bool) -> None:

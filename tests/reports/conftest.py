@@ -13,7 +13,7 @@ METHODS = {
     "nes-rs": (0.421, 0.112, 0, 0.0, True),
     "nes-re": (0.417, 0.106, 0, 0.0, True),
     "deep-ensemble": (0.424, 0.084, 0, 0.0, True),
-    "darts": (0.506, 0.000, 9, 0.0, False),
+    "darts": (0.482, 0.000, 9, 0.0, False),
     "darts-ensemble": (0.471, 0.091, 9, 0.0, False),
     "ness-mc": (0.428, 0.103, 6, 1.2, True),
     "ness-svgd-rd": (0.419, 0.118, 6, 2.4, True),
