@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_a_merge_killed_midway_goes_on_and_is_no_other_build(shards, tmp_path, m
     with pytest.raises(KeyboardInterrupt):
         merge(shards, tmp_path / "merged")
     with pytest.raises(NessBenchError, match="what another build left"):
-        quiet(tmp_path / "merged", plan=small_plan(classes=3, best_repeated=0))
+        quiet(tmp_path / "merged", plan=replace(PLAN, classes=3))
     assert merge(shards, tmp_path / "merged") == 7 - 1
 
 

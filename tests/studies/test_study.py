@@ -204,7 +204,7 @@ def _parse(string):
             "the same run twice",
         ),
         ("sizes = [true]", "sizes.0: Input should be a valid integer"),
-        ("sizes = [500]", "covers"),
+        ("sizes = [16]", "less than or equal to 15 (given: 16)"),
         ("budgets = [0.001]", "pays for no member"),
         ("budgets = [inf]", "budgets.0: Input should be a finite number"),
         ('bank = "fashoin"', 'unknown bank "fashoin"'),

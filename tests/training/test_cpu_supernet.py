@@ -102,9 +102,7 @@ def test_a_training_is_that_of_pytorch():
     split = LabelledImages(rng.integers(0, 256, (330, 8, 8, 1), np.uint8), rng.integers(0, 3, 330))
     data, skeleton = DataSet("noise", ("a", "b", "c"), split, split, split), Skeleton(cells=1, classes=3)
     recipe = replace(RECIPE, gradient_clip=1.0)
-    done = []
-    trained, eager = (uniform.train(data, skeleton, recipe, 3, done.append, engine=e) for e in ("cpu", "torch"))
-    assert done == [1, 2, 3, 1, 2, 3]
+    trained, eager = (uniform.train(data, skeleton, recipe, 3, engine=e) for e in ("cpu", "torch"))
     for name, weight in eager.state_dict().items():
         torch.testing.assert_close(trained.state_dict()[name], weight, rtol=0, atol=1e-4, msg=name)
     free = uniform.train(data, skeleton, replace(recipe, gradient_clip=1e9), 3)

@@ -66,9 +66,7 @@ def test_a_step_moves_only_the_weights_on_the_path(data, supernet):
 
 def test_uniform_training_reaches_every_weight_and_learns(data):
     recipe = replace(UNIFORM, epochs=12)
-    done = []
-    trained = uniform.train(data, SKELETON, recipe, 0, done.append)
-    assert done == list(range(1, recipe.epochs + 1))
+    trained = uniform.train(data, SKELETON, recipe, 0)
     untrained = Supernet(SKELETON, torch.Generator().manual_seed(0))  # the same start
     for name, start in untrained.state_dict().items():
         assert not torch.equal(trained.state_dict()[name], start), name
