@@ -9,7 +9,7 @@ A tape holds all that the edges of its cells may do; one architecture runs a cut
 import math
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -66,11 +66,12 @@ def _parts(architecture: Architecture) -> npt.NDArray[np.bool_]:
     return runs
 
 
-def _repeated(offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Whether each offset stands further ahead, too."""
-    _, first = np.unique(offsets, return_index=True)
-    repeated = np.ones(len(offsets), np.bool_)
-    repeated[first] = False
+def _repeated(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Whether each number stands further ahead, too. They are small, so that a table is quicker than sorting."""
+    places = np.arange(len(numbers))
+    first = np.empty(numbers.max(initial=0) + 1, np.int64)
+    first[numbers[::-1]] = places[::-1]  # of equal numbers the first is written last
+    repeated: npt.NDArray[np.bool_] = first[numbers] != places
     return repeated
 
 
@@ -134,12 +135,23 @@ class Tape:
     gradients: int
     statistics: int
 
+    @cached_property
+    def _targets(self) -> npt.NDArray[np.int64]:
+        """The maps that operations write, numbered."""
+        return np.unique(self.operations["target"], return_inverse=True)[1]
+
+    @cached_property
+    def _sources(self) -> npt.NDArray[np.int64]:
+        """The maps that operations read, numbered."""
+        return np.unique(self.operations["source"], return_inverse=True)[1]
+
     def cut(self, architecture: Architecture) -> Cut:
         """What an architecture runs, which operation is the first to write a map being settled by it."""
         runs = _parts(architecture)
-        operations = self.operations[runs[self.operation_parts]]
-        operations["accumulate"] = _repeated(operations["target"])
-        operations["accumulate_gradient"] = _repeated(operations["source"][::-1])[::-1]
+        run = runs[self.operation_parts]
+        operations = self.operations[run]
+        operations["accumulate"] = _repeated(self._targets[run])
+        operations["accumulate_gradient"] = _repeated(self._sources[run][::-1])[::-1]
         return Cut(operations, self.spans[runs[self.span_parts]])
 
     def pack(self, parameters: Parameters) -> npt.NDArray[np.float32]:
@@ -321,6 +333,7 @@ class _Recorder:
         return target
 
 
+@lru_cache(maxsize=8)
 def tape(cells: Cells, skeleton: Skeleton, batch: int) -> Tape:
     """The operations of the networks on `batch` images at a time."""
     recorder = _Recorder(cells, skeleton, batch)
