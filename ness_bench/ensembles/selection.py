@@ -66,24 +66,32 @@ LOW = 1e-300
 """A product is replaced by its logarithm before it falls below this."""
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath={"reassoc", "nsz"})  # type: ignore[untyped-decorator]
 def _log_likelihoods(candidates: Floats, total: Floats, weight: float) -> npt.NDArray[np.float64]:
     """Σ ln(weight · (total + candidate)) over the examples: [pool]. Probabilities are raised to `TINY`.
 
-    A logarithm costs as much as many products, so one is taken only where a product would underflow.
+    A logarithm costs as much as many products, so one is taken only where a product would underflow. Groups have a
+    constant length and their products no set order, so that a group is multiplied in vector registers.
     """
     pool, examples = candidates.shape
+    full = examples // GROUP * GROUP
     sums = np.zeros(pool)
     for row in range(pool):
         candidate = candidates[row]
         product = 1.0
-        for start in range(0, examples, GROUP):
+        for start in range(0, full, GROUP):
             group = 1.0
-            for i in range(start, min(start + GROUP, examples)):
+            for i in range(start, start + GROUP):
                 group *= max(weight * (total[i] + candidate[i]), TINY)
             if product * group < LOW:
                 sums[row] += math.log(product)
                 product = 1.0
             product *= group
+        for i in range(full, examples):
+            likelihood = max(weight * (total[i] + candidate[i]), TINY)
+            if product * likelihood < LOW:
+                sums[row] += math.log(product)
+                product = 1.0
+            product *= likelihood
         sums[row] += math.log(product)
     return sums
