@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 
 from ness_bench.banks.build import STACK, Shard, independent_jobs, partial_folder
 from ness_bench.banks.jobs import MemberJob, SupernetJob, load_data, skeleton_of
@@ -20,7 +21,7 @@ from ness_bench.spaces.nas_bench_201 import RESNET, prune
 from ness_bench.spaces.space import Space
 from ness_bench.training.fit import fit
 
-STEPS = 8
+STEPS = 24
 """Batches that a trial takes."""
 
 
@@ -35,15 +36,19 @@ def _seconds(train: Callable[[int], object]) -> float:
     return max(taken[1] - taken[0], 0.0) / 2
 
 
-def _tried(data: DataSet, skeleton: Skeleton, plan: BuildPlan, kind: str, stack: int) -> float:
-    """Seconds of one image pass through a network of one FLOP, forward and backward."""
+def _tried(data: DataSet, skeleton: Skeleton, plan: BuildPlan, kind: str, workers: int, stack: int) -> float:
+    """Seconds of one image pass through a network of one FLOP, forward and backward, with all workers at work."""
     batch = plan.recipe.batch_size if kind == "member" else LARGEST_BATCH
     few = replace(data, train=data.train.first(STEPS * batch), val=data.val.first(batch), test=data.test.first(batch))
+    work: float  # FLOPs of the network that is tried
     if kind == "member":
-        return apart(_member_trial, few, skeleton, plan, stack) / (len(few.train) * flops(RESNET, skeleton))
-    if kind == "uniform":
-        return apart(_uniform_trial, few, skeleton) / (len(few.train) * mean_flops(skeleton))
-    return apart(_darts_trial, few, skeleton) / (len(few.train) * mixed_flops(skeleton))
+        copies = 1 if plan.device else workers
+        taken, work = apart(_member_trial, few, skeleton, plan, stack, copies=copies), flops(RESNET, skeleton)
+    elif kind == "uniform":
+        taken, work = apart(_uniform_trial, few, skeleton, copies=workers), mean_flops(skeleton)
+    else:
+        taken, work = apart(_darts_trial, few, skeleton, copies=workers), mixed_flops(skeleton)
+    return mean(taken) / (len(few.train) * work)
 
 
 def _member_trial(few: DataSet, skeleton: Skeleton, plan: BuildPlan, stack: int) -> float:
@@ -92,7 +97,7 @@ def estimate(
     number, of = shard or (1, 1)
     independent: list[SupernetJob | MemberJob] = [*supernets, *members]
     todo = [job for job in independent[number - 1 :: of] if not job.path.is_file()]
-    mean = mean_flops(skeleton)
+    average = mean_flops(skeleton)
     full = len(data.train) * plan.recipe.epochs + (len(data.val) * plan.recipe.epochs + len(data.test)) / 3
     work = {"member": 0.0, "uniform": 0.0, "darts": 0.0}
     for job in todo:
@@ -100,14 +105,16 @@ def estimate(
             work["member"] += full * flops(job.architecture, skeleton)
         else:
             passes = len(data.train) * job.epochs
-            work[job.kind] += passes * (mean if job.kind == "uniform" else mixed_flops(skeleton))
+            work[job.kind] += passes * (average if job.kind == "uniform" else mixed_flops(skeleton))
     trainings = len(todo)
     if shard is None:
         further = plan.extra_seeds * (plan.best_repeated + 1)
         trainings += further
-        work["member"] += further * full * mean
+        work["member"] += further * full * average
         paths = len({prune(architecture) for architecture in Space.whole().architectures}) * plan.classes
-        work["uniform"] += len(supernets) * paths / len(Space.whole().classes) * len(data.val) / 3 * mean
-    seconds = {kind: amount * _tried(data, skeleton, plan, kind, stack) for kind, amount in work.items() if amount}
+        work["uniform"] += len(supernets) * paths / len(Space.whole().classes) * len(data.val) / 3 * average
+    seconds = {
+        kind: amount * _tried(data, skeleton, plan, kind, workers, stack) for kind, amount in work.items() if amount
+    }
     on_device = seconds.pop("member", 0.0) if plan.device else 0.0
     return trainings, on_device + sum(seconds.values()) / workers

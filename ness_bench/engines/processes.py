@@ -61,10 +61,10 @@ def map_processes(function: Callable[[J], R], jobs: Sequence[J], workers: int) -
             raise
 
 
-def apart(function: Callable[..., R], *arguments: object) -> R:
-    """Call a function in a process of its own, which leaves this one as it was."""
-    with _pool(1) as pool:
-        return pool.submit(function, *arguments).result()
+def apart(function: Callable[..., R], *arguments: object, copies: int) -> list[R]:
+    """Call a function in so many processes at once, which leaves this one as it was."""
+    with _pool(copies) as pool:
+        return [call.result() for call in [pool.submit(function, *arguments) for _ in range(copies)]]
 
 
 @contextmanager
