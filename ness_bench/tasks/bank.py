@@ -89,12 +89,7 @@ class BankTask(PaidTask):
         return offered
 
     def supernet_epochs(self, kind: str) -> dict[int, float]:
-        return {supernet.epochs: self._supernet_cost(supernet) for supernet in self._offered(kind)}
-
-    def _supernet_cost(self, supernet: StoredSupernet) -> float:
-        if supernet.kind == "uniform":
-            return self._cost.single_path_training(supernet.passes)
-        return self._cost.mixed_training(supernet.passes)
+        return {supernet.epochs: self._cost.supernet(kind, supernet.passes) for supernet in self._offered(kind)}
 
     def supernet(self, kind: str, epochs: int) -> PaidSupernet:
         offered = [supernet for supernet in self._offered(kind) if supernet.epochs == epochs]
@@ -103,5 +98,7 @@ class BankTask(PaidTask):
                 f'the bank holds no "{kind}" supernet of {epochs} epochs; lengths: {sorted(self.supernet_epochs(kind))}'
             )
         stored = offered[self._repetition % len(offered)]
-        self.budget.charge("supernet", self._supernet_cost(stored), f"training a {kind} supernet for {epochs} epochs")
+        self.budget.charge(
+            "supernet", self._cost.supernet(kind, stored.passes), f"training a {kind} supernet for {epochs} epochs"
+        )
         return PaidSupernet(stored, self._cost, self.budget, self.val_labels)

@@ -33,6 +33,10 @@ class CostModel:
         """TE of one forward pass over `examples` images."""
         return self.training(architecture) * examples / (3 * self.passes)
 
+    def supernet(self, kind: str, passes: int) -> float:
+        """TE of training a supernet, `uniform` or `darts`, for `passes` image passes."""
+        return self.single_path_training(passes) if kind == "uniform" else self.mixed_training(passes)
+
     def single_path_training(self, passes: int) -> float:
         """TE of training a supernet on one uniformly drawn path a step, for `passes` image passes.
 

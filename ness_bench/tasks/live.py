@@ -93,10 +93,9 @@ class LiveTask(PaidTask):
         return lambda: fit(canonical, self._data, self._skeleton, self._recipe, seed).val
 
     def supernet_epochs(self, kind: str) -> dict[int, float]:
-        prices = {"uniform": self._cost.single_path_training, "darts": self._cost.mixed_training}
-        if kind not in prices:
-            raise NessBenchError(f'no "{kind}" supernet is trained here; kinds: {", ".join(prices)}')
-        return {epochs: prices[kind](len(self._data.train) * epochs) for epochs in EPOCHS[kind]}
+        if kind not in EPOCHS:
+            raise NessBenchError(f'no "{kind}" supernet is trained here; kinds: {", ".join(EPOCHS)}')
+        return {epochs: self._cost.supernet(kind, len(self._data.train) * epochs) for epochs in EPOCHS[kind]}
 
     def supernet(self, kind: str, epochs: int) -> PaidSupernet:
         prices = self.supernet_epochs(kind)
