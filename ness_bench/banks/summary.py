@@ -9,7 +9,7 @@ from ness_bench.banks.bank import Bank
 from ness_bench.banks.supernets import StoredSupernet
 from ness_bench.spaces.nas_bench_201 import canonical
 from ness_bench.spaces.space import Space
-from ness_bench.tables import embedded
+from ness_bench.tables.embedded import embedded
 
 
 def random_seeds(bank: Bank) -> npt.NDArray[np.float64]:
@@ -48,7 +48,7 @@ def architecture_spread(bank: Bank) -> float:
 
 def _nas_bench_201_rank(bank: Bank, accuracy: npt.NDArray[np.float64]) -> float:
     """Spearman with the mean 200-epoch CIFAR-10 accuracy of NAS-Bench-201, of the strings of each class."""
-    table = np.nanmean(embedded.load("cifar10").val_accuracy, axis=1)
+    table = embedded().accuracy("cifar10", "val", 200, missing="available-mean")
     classes: dict[object, list[float]] = {}
     for architecture, of_string in zip(Space.whole().architectures, table.tolist(), strict=True):
         classes.setdefault(canonical(architecture), []).append(of_string)

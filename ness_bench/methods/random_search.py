@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ness_bench.ensembles.selection import top_n
 from ness_bench.methods.method import register
-from ness_bench.methods.random_pool import train_random_pool
-from ness_bench.tasks.task import Ensemble, Task, true_class
+from ness_bench.methods.multi_trial import MultiTrial, evaluations
+from ness_bench.methods.random_pool import random_architectures
+from ness_bench.spaces.nas_bench_201 import Architecture
+from ness_bench.tasks.task import TrialTask
 
 
 @register("random-search")
 @dataclass(frozen=True)
-class RandomSearch:
-    """Random networks until the budget is spent; the single best by validation NLL."""
+class RandomSearch(MultiTrial):
+    """Random networks until the budget is spent; the single best by validation accuracy."""
 
-    def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
-        pool = train_random_pool(task, rng)
-        best = top_n(true_class(pool, task.val_labels), 1)
-        return Ensemble.uniform([pool[row] for row in best])
+    def find(self, task: TrialTask, rng: np.random.Generator) -> Architecture:
+        seen = evaluations(task, random_architectures(task.space, rng))
+        return max(seen, key=lambda trial: trial[1])[0]

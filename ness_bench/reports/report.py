@@ -1,43 +1,27 @@
-"""A study's tables and figures, remade from its records and, for the regret, the best ensembles of its bank."""
+"""A study's tables and figures, remade from its records. Each kind of study has a folder of its own here."""
 
 from pathlib import Path
 
-from ness_bench.banks.bank import Bank
-from ness_bench.banks.named import open_named
-from ness_bench.ensembles.oracle import Optimum, best_ensemble
-from ness_bench.reports.captions import Context
-from ness_bench.reports.figures import write_figures
-from ness_bench.reports.tables import write_tables
+from ness_bench.reports.ensembles import report as ensembles
+from ness_bench.reports.samplers import report as samplers
+from ness_bench.reports.trials import report as trials
+from ness_bench.reports.written import Written
+from ness_bench.studies.ensembles import EnsemblePlan
+from ness_bench.studies.samplers import SamplerPlan
 from ness_bench.studies.study import load_records, read_plan_of
-from ness_bench.tasks import cost
+from ness_bench.studies.trials import TrialPlan
 
 
-def _best(bank: Bank, size: int) -> Optimum:
-    """The ensemble of lowest test NLL that the bank knows, or a search for it."""
-    return bank.optima.get(("test", "nll", size)) or best_ensemble(bank.test, "nll", size)
-
-
-def write_report(folder: Path) -> list[Path]:
-    """Write `tables/` and `figures/` of a study and return the files.
+def write_report(folder: Path) -> Written:
+    """Write `tables/` and `figures/` of a study.
 
     Raises:
         NessBenchError: the folder is no study, or runs of it are missing or failed.
     """
-    plan = read_plan_of(folder)
-    records = load_records(folder)
-    bank = open_named(plan.bank)
-    best = {size: _best(bank, size) for size in plan.sizes}
-    records["regret"] = records["nll"] - records["size"].map({size: optimum.value for size, optimum in best.items()})
-    splits = f"{len(bank.val.labels):,} validation and {len(bank.test.labels):,} test images"
-    context = Context(
-        study=plan.name,
-        bank=bank.name,
-        data=f"{bank.manifest.data}, {splits}",
-        repetitions=plan.repetitions,
-        cost_model=cost.NAME,
-        best="; ".join(
-            f"{optimum.value:.4f} for {size} members ({'proved' if optimum.proven else 'best found'})"
-            for size, optimum in best.items()
-        ),
-    )
-    return [*write_tables(records, folder / "tables", context), *write_figures(records, folder / "figures", context)]
+    plan, records = read_plan_of(folder), load_records(folder)
+    if isinstance(plan, EnsemblePlan):
+        return ensembles.write(plan, records, folder)
+    if isinstance(plan, TrialPlan):
+        return trials.write(plan, records, folder)
+    assert isinstance(plan, SamplerPlan)
+    return samplers.write(plan, records, folder)

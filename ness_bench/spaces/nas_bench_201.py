@@ -18,6 +18,7 @@ Three notions of "the same network" are told apart:
 import itertools
 import random
 import re
+from collections.abc import Sequence
 from functools import cache, lru_cache
 
 from ness_bench.errors import NessBenchError, nearest
@@ -81,6 +82,39 @@ def parse(string: str) -> Architecture:
                 )
             operations.append(OPERATIONS.index(name))
     return tuple(operations)
+
+
+_NASLIB_OPERATIONS = (SKIP, NONE, CONV_3X3, CONV_1X1, POOL)
+_NASLIB_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
+
+
+def from_naslib(indices: Sequence[int]) -> Architecture:
+    """The architecture that NASLib's six operation indices mean, which number operations and edges in another order.
+
+    Raises:
+        NessBenchError: not six numbers from 0 to 4.
+    """
+    _require_indices(indices)
+    by_edge = {edge: _NASLIB_OPERATIONS[index] for edge, index in zip(_NASLIB_EDGES, indices, strict=True)}
+    return tuple(by_edge[edge] for edge in EDGES)
+
+
+def from_indices(indices: Sequence[int]) -> Architecture:
+    """The architecture of six operation indices in the order of `OPERATIONS` and `EDGES`.
+
+    Raises:
+        NessBenchError: not six numbers from 0 to 4.
+    """
+    _require_indices(indices)
+    return tuple(indices)
+
+
+def _require_indices(indices: Sequence[int]) -> None:
+    if len(indices) != len(EDGES) or not all(0 <= index < len(OPERATIONS) for index in indices):
+        raise NessBenchError(
+            f"operation indices {tuple(indices)} were given; an architecture has {len(EDGES)}, from 0 to "
+            f"{len(OPERATIONS) - 1}"
+        )
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
 """A finite search space, whole or restricted to what a bank covers: all that a method may draw from."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ class Space:
     architectures: tuple[Architecture, ...]
 
     @classmethod
+    @cache
     def whole(cls) -> "Space":
         """All 15,625 architectures of NAS-Bench-201."""
         return cls("nas_bench_201", nas_bench_201.architectures())
@@ -48,11 +49,12 @@ class Space:
         return tuple(dict.fromkeys(nas_bench_201.canonical(a) for a in self.architectures))
 
     @cached_property
-    def _members(self) -> frozenset[Architecture]:
-        return frozenset(self.architectures)
+    def rows(self) -> dict[Architecture, int]:
+        """The place of each architecture in `architectures`."""
+        return {architecture: row for row, architecture in enumerate(self.architectures)}
 
     def __contains__(self, architecture: object) -> bool:
-        return architecture in self._members
+        return architecture in self.rows
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """The representative of the architecture's functional class."""
@@ -66,11 +68,16 @@ class Space:
         Args:
             besides: canonical architectures of further classes to leave out.
         """
-        distances = (self.array != np.array(architecture, np.int8)).sum(1)
         left_out = {self.canonical(architecture), *besides}
-        for edges in range(1, self.array.shape[1] + 1):
-            near = [self.architectures[row] for row in np.flatnonzero(distances == edges)]
-            near = [neighbour for neighbour in near if self.canonical(neighbour) not in left_out]
-            if near:
-                return near
-        return []
+
+        def of_another_class(near: Iterable[Architecture]) -> list[Architecture]:
+            return [neighbour for neighbour in near if neighbour in self and self.canonical(neighbour) not in left_out]
+
+        found = of_another_class(nas_bench_201.neighbours(architecture))
+        if not found:  # look at all that there are
+            distances = (self.array != np.array(architecture, np.int8)).sum(1)
+            for edges in range(2, self.array.shape[1] + 1):
+                found = of_another_class(self.architectures[row] for row in np.flatnonzero(distances == edges))
+                if found:
+                    break
+        return found

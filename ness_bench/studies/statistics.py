@@ -18,22 +18,24 @@ CELL = AXES[:-1]
 
 def bootstrap_interval(
     values: npt.ArrayLike, seed: int | np.random.Generator = 0, level: float = 0.95, resamples: int = 2000
-) -> tuple[float, float]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Percentile bootstrap interval of a mean (Efron & Tibshirani, 1993, ch. 13).
 
     Args:
-        values: float [repetitions]; the interval of a single value is that value twice.
+        values: float [repetitions] or [repetitions, quantities], all of which are resampled alike; the interval of a
+            single value is that value twice.
         seed: of the resampling; the same seed and values give the same interval.
         level: coverage aimed at.
         resamples: number of resamples of the repetitions.
 
     Returns:
-        (low, high), the (1 − level) / 2 and (1 + level) / 2 quantiles of the resampled means.
+        (low, high), the (1 − level) / 2 and (1 + level) / 2 quantiles of the resampled means, each [] or [quantities].
     """
     sample = np.asarray(values, dtype=np.float64)
     draws = np.random.default_rng(seed).integers(len(sample), size=(resamples, len(sample)))
-    low, high = np.quantile(sample[draws].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    means = np.array([sample[rows].mean(axis=0) for rows in draws])
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
 
 
 def summarise(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -21,9 +21,9 @@ import pandas as pd
 from ness_bench.engines.processes import map_processes
 from ness_bench.errors import NessBenchError
 from ness_bench.files import write_atomically
-from ness_bench.studies.plan import Plan, runs
-from ness_bench.studies.run import RunSpec, execute
-from ness_bench.tasks.budget import PURPOSES
+from ness_bench.studies.plan import Plan
+from ness_bench.studies.plan_file import read_kept_plan
+from ness_bench.studies.run import Run, execute, id_of
 
 
 def _write_json(path: Path, content: Any) -> None:
@@ -31,8 +31,8 @@ def _write_json(path: Path, content: Any) -> None:
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
-def _record_path(folder: Path, spec: RunSpec) -> Path:
-    return folder / "runs" / f"{spec.id}.json"
+def _record_path(folder: Path, run: Run) -> Path:
+    return folder / "runs" / f"{id_of(run)}.json"
 
 
 def _claim(folder: Path, plan: Plan) -> None:
@@ -54,19 +54,18 @@ def _claim(folder: Path, plan: Plan) -> None:
     _write_json(path, plan.model_dump())
 
 
-def _read_record(folder: Path, spec: RunSpec) -> dict[str, Any]:
+def _read_record(folder: Path, run: Run) -> dict[str, Any]:
     """The record of a run; one with the key `error` where it failed or has not been run.
 
     Raises:
         NessBenchError: the file is damaged.
     """
-    path = _record_path(folder, spec)
+    path = _record_path(folder, run)
     if not path.is_file():
         return {"error": "not run yet"}
     try:
         record: dict[str, Any] = json.loads(path.read_bytes())
-        whole = "error" in record or set(record["result"]["cost"]) == set(PURPOSES)
-        whole = whole and record["id"] == spec.id
+        whole = record["id"] == id_of(run) and ("error" in record or set(record["result"]) == run.RESULT)
     except (ValueError, KeyError, TypeError):
         whole = False
     if not whole:
@@ -83,20 +82,16 @@ def read_plan_of(folder: Path) -> Plan:
     path = folder / "plan.json"
     if not path.is_file():
         raise NessBenchError(f"{folder} holds no study: plan.json is missing; `ness-bench study run` makes one")
-    try:
-        return Plan.model_validate_json(path.read_text())
-    except ValueError as error:
-        raise NessBenchError(f"{path} is no plan that this version reads: {error}") from None
+    return read_kept_plan(path)
 
 
-def _environment(plan: Plan) -> dict[str, Any]:
+def _environment() -> dict[str, Any]:
     packages = ("ness_bench", "numpy", "pandas", "scipy", "torch")
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "system": platform.system(),
         "cores": os.cpu_count(),
-        "bank": plan.bank,
         **{package: version(package) for package in packages},
     }
 
@@ -117,44 +112,41 @@ def run(plan: Plan, folder: Path, jobs: int, begun: Callable[[int, int], None], 
     Raises:
         NessBenchError: the plan is not consistent, or the folder holds another plan's runs.
     """
-    specs = runs(plan)
+    runs = plan.runs()
     _claim(folder, plan)
     (folder / "runs").mkdir(exist_ok=True)
     if not (folder / "environment.json").is_file():
-        _write_json(folder / "environment.json", _environment(plan))
-    open_runs = [spec for spec in specs if "error" in _read_record(folder, spec)]
-    begun(len(specs), len(specs) - len(open_runs))
-    errors: dict[str, None] = {}
+        _write_json(folder / "environment.json", _environment())
+    left = [one for one in runs if "error" in _read_record(folder, one)]
+    begun(len(runs), len(runs) - len(left))
+    errors: dict[str, list[str]] = {}
     with (folder / "seconds.csv").open("a") as seconds_file:
-        for spec, record, seconds in map_processes(execute, open_runs, jobs):
+        for one, record, seconds in map_processes(execute, left, jobs):
             if "error" in record:
-                errors[f"{spec.label}, size {spec.size}, budget {spec.budget:g}: {record['error']}"] = None
-            seconds_file.write(f"{spec.id},{seconds:.4f}\n")
-            _write_json(_record_path(folder, spec), record)
+                errors.setdefault(record["error"], []).append(one.title)
+            seconds_file.write(f"{id_of(one)},{seconds:.4f}\n")
+            _write_json(_record_path(folder, one), record)
             done()
-    return list(errors)
+    return [
+        f"{', '.join(titles[:1])}{f' and {len(titles) - 1} more' if titles[1:] else ''}: {error}"
+        for error, titles in errors.items()
+    ]
 
 
 def load_records(folder: Path) -> pd.DataFrame:
-    """A study's records, one row a run: method, size, budget (TE), seed, the test metrics, costs (TE).
+    """A study's records, a row a run; see the `row` of its runs.
 
     Raises:
         NessBenchError: runs are missing or failed; they are listed.
     """
-    plan = read_plan_of(folder)
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
-    for spec in runs(plan):
-        record = _read_record(folder, spec)
-        named = {"method": spec.label, "size": spec.size, "budget": spec.budget, "seed": spec.repetition}
+    for one in read_plan_of(folder).runs():
+        record = _read_record(folder, one)
         if "error" in record:
-            missing.append(
-                f"  {spec.label}, size {spec.size}, budget {spec.budget:g}, seed {spec.repetition}: {record['error']}"
-            )
-            continue
-        cost = record["result"]["cost"]
-        costs = {f"cost_{purpose}": cost[purpose] for purpose in PURPOSES}
-        rows.append({**named, **record["result"]["test"], **costs, "cost": sum(cost.values())})
+            missing.append(f"  {one.title}: {record['error']}")
+        else:
+            rows.append(one.row(record["result"]))
     if missing:
         listed = "\n".join(missing[:10] + ([f"  and {len(missing) - 10} more"] if len(missing) > 10 else []))
         raise NessBenchError(

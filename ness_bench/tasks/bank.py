@@ -48,7 +48,8 @@ class BankTask(PaidTask):
         budget: float,
         repetition: int = 0,
     ) -> None:
-        super().__init__(space, val.labels, cost, ensemble_size, budget)
+        epochs = tuple(range(1, members.curves.shape[1] + 1))
+        super().__init__(space, epochs, val.labels, cost, ensemble_size, budget)
         self._repeated = repeated
         self._members = members
         self._val = val
@@ -80,6 +81,9 @@ class BankTask(PaidTask):
     def _training(self, canonical: Architecture, seed: int) -> Callable[[], npt.NDArray[np.float32]]:
         row = self._members.row(canonical, seed)
         return lambda: self._val.probabilities([row])[0]
+
+    def _accuracy(self, network: Architecture, epochs: int) -> float:
+        return float(self._members.curves[self._members.row(network, 0), epochs - 1])
 
     def _offered(self, kind: str) -> list[StoredSupernet]:
         offered = [supernet for supernet in self._supernets if supernet.kind == kind]

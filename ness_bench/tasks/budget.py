@@ -1,4 +1,4 @@
-"""What a search may spend, counted in training equivalents (TE).
+"""What a search may spend: training equivalents (TE), or on a published table the seconds that it simulates.
 
 1 TE is what training the space's average architecture once, at the full recipe, costs.
 """
@@ -17,37 +17,41 @@ class Budget:
     """A total and what of it has been spent.
 
     Args:
-        total: in TE, positive.
+        total: positive, in `unit`.
+        unit: that all costs are counted in: "TE" or "s".
+        overshoot: whether the last request may cost more than is left, as the published protocols of NAS-Bench-201
+            and NATS-Bench have it: nothing more is paid once the total is spent.
     """
 
-    def __init__(self, total: float) -> None:
+    def __init__(self, total: float, unit: str = "TE", overshoot: bool = False) -> None:
         if not 0 < total < float("inf"):
-            raise NessBenchError(
-                f"a budget of {total} TE was given; it must be a positive number of training equivalents"
-            )
+            raise NessBenchError(f"a budget of {total} {unit} was given; it must be a positive number")
         self.total = total
+        self.unit = unit
+        self.overshoot = overshoot
         self._spent = dict.fromkeys(PURPOSES, 0.0)
 
     @property
     def spent(self) -> dict[str, float]:
-        """TE spent so far, by purpose."""
+        """What was spent so far, by purpose."""
         return dict(self._spent)
 
     @property
     def left(self) -> float:
-        """TE not yet spent."""
+        """What is not yet spent."""
         return self.total - sum(self._spent.values())
 
     def affords(self, cost: float) -> bool:
-        """Whether `cost` TE fit into what is left (up to rounding)."""
-        return cost <= self.left + 1e-9 * self.total
+        """Whether `cost` fits into what is left (up to rounding), or may overshoot it."""
+        tolerance = 1e-9 * self.total
+        return cost <= self.left + tolerance or (self.overshoot and self.left > tolerance)
 
     def charge(self, purpose: str, cost: float, what: str) -> None:
-        """Pay `cost` TE.
+        """Pay `cost`.
 
         Args:
             purpose: one of `PURPOSES`.
-            cost: in TE.
+            cost: in the budget's unit.
             what: names the request in the error message.
 
         Raises:
@@ -56,7 +60,8 @@ class Budget:
         assert cost >= 0, "nothing earns budget"
         if not self.affords(cost):
             raise BudgetExhausted(
-                f"{what} costs {cost:.3g} TE, but only {self.left:.3g} of the budget of {self.total:g} TE are left; "
+                f"{what} costs {cost:.3g} {self.unit}, but only {max(self.left, 0):.3g} of the budget of "
+                f"{self.total:g} {self.unit} are left; "
                 "give a larger budget"
             )
         self._spent[purpose] += cost

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ness_bench.banks.supernets import parts_of
 from ness_bench.data.images import DataSet
-from ness_bench.ensembles.metrics import TINY, true_class
+from ness_bench.ensembles.metrics import TINY, accuracy, true_class
 from ness_bench.errors import NessBenchError
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernet import Supernet
@@ -77,7 +77,7 @@ class LiveTask(PaidTask):
         self, data: DataSet, skeleton: Skeleton, recipe: Recipe, ensemble_size: int, budget: float, repetition: int = 0
     ) -> None:
         cost = CostModel(skeleton, len(data.train) * recipe.epochs)
-        super().__init__(Space.whole(), data.val.labels, cost, ensemble_size, budget)
+        super().__init__(Space.whole(), (recipe.epochs,), data.val.labels, cost, ensemble_size, budget)
         self._data = replace(data, test=data.val.first(1))
         self._skeleton = skeleton
         self._recipe = recipe
@@ -91,6 +91,9 @@ class LiveTask(PaidTask):
 
     def _training(self, canonical: Architecture, seed: int) -> Callable[[], npt.NDArray[np.float32]]:
         return lambda: fit(canonical, self._data, self._skeleton, self._recipe, seed).val
+
+    def _accuracy(self, network: Architecture, epochs: int) -> float:
+        return accuracy(self.train(network, 0).val, self.val_labels)
 
     def supernet_epochs(self, kind: str) -> dict[int, float]:
         if kind not in EPOCHS:

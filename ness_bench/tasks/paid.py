@@ -1,6 +1,6 @@
-"""What every task does alike: it sells each training once, at its price, before it hands anything over."""
+"""What tasks that train do alike: they sell each training once, at its price, before they hand anything over."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -12,13 +12,15 @@ from ness_bench.spaces.space import Space
 from ness_bench.tasks.budget import Budget
 from ness_bench.tasks.cost import CostModel
 from ness_bench.tasks.task import Member
+from ness_bench.tasks.trials import Trials
 
 
-class PaidTask(ABC):
+class PaidTask(Trials):
     """The part of `task.Task` that does not depend on where trainings come from.
 
     Args:
         space: the architectures that may be trained.
+        epochs: after which a network can be evaluated; the last are those of the full recipe.
         val_labels: int64 [examples].
         cost: prices.
         ensemble_size: how many members are asked for.
@@ -29,7 +31,13 @@ class PaidTask(ABC):
     """
 
     def __init__(
-        self, space: Space, val_labels: npt.NDArray[np.int64], cost: CostModel, ensemble_size: int, budget: float
+        self,
+        space: Space,
+        epochs: tuple[int, ...],
+        val_labels: npt.NDArray[np.int64],
+        cost: CostModel,
+        ensemble_size: int,
+        budget: float,
     ) -> None:
         networks = len(space.classes)
         if not 1 <= ensemble_size <= networks:
@@ -37,10 +45,9 @@ class PaidTask(ABC):
                 f"an ensemble of {ensemble_size} was asked for, but the task covers {networks} networks; "
                 f"ask for 1 to {networks}"
             )
-        self.space = space
+        super().__init__(space, epochs, Budget(budget))
         self.val_labels = val_labels
         self.ensemble_size = ensemble_size
-        self.budget = Budget(budget)
         self._cost = cost
         self._trained: dict[tuple[Architecture, int], Member] = {}
         cheapest = min(map(cost.training, space.classes))
@@ -57,6 +64,15 @@ class PaidTask(ABC):
             NessBenchError: there is no such training.
         """
 
+    def _network(self, architecture: Architecture) -> Architecture:
+        return self.space.canonical(architecture)
+
+    def _price(self, network: Architecture, epochs: int) -> float:
+        return self._cost.training(network) * epochs / self.epochs[-1]
+
+    def _validation_price(self, network: Architecture) -> float:
+        return 0.0  # as for `train`, whose predictions come with the training
+
     def training_cost(self, architecture: Architecture) -> float:
         return self._cost.training(self.space.canonical(architecture))
 
@@ -68,7 +84,8 @@ class PaidTask(ABC):
             seed = next(seed for seed in range(len(self._trained) + 1) if (canonical, seed) not in self._trained)
         if (canonical, seed) not in self._trained:
             predictions = self._training(canonical, seed)
-            self.budget.charge("training", self.training_cost(canonical), f"training {to_string(canonical)}")
+            if seed > 0 or self._epochs_paid.get(canonical) != self.epochs[-1]:
+                self.budget.charge("training", self.training_cost(canonical), f"training {to_string(canonical)}")
             self._trained[canonical, seed] = Member(canonical, seed, predictions())
         return self._trained[canonical, seed]
 

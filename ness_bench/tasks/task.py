@@ -1,4 +1,4 @@
-"""What a method is given (`Task`) and what it gives back (`Ensemble`)."""
+"""What a method is given (`Task`, or the smaller `TrialTask`) and what it gives back (`Ensemble`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,22 +107,56 @@ class Supernet(Protocol):
         ...
 
 
-class Task(Protocol):
-    """Everything a method may see. There is no test data in it.
+class TrialTask(Protocol):
+    """What a method sees that looks for one network by trial: validation accuracies, and what they cost.
+
+    A table of accuracies can serve it, a bank or a live task as well. There is no test data in it.
 
     Attributes:
         space: the architectures that may be trained here.
-        ensemble_size: how many members are asked for.
         budget: what is left to spend; the task charges it, methods only read it.
-        val_labels: int64 [examples].
+        epochs: after how many epochs of the full recipe a network can be evaluated, ascending; the last is the whole.
     """
 
     @property
     def space(self) -> Space: ...
     @property
-    def ensemble_size(self) -> int: ...
-    @property
     def budget(self) -> Budget: ...
+    @property
+    def epochs(self) -> tuple[int, ...]: ...
+
+    def evaluate(self, architecture: Architecture, epochs: int | None = None, trained: int = 0) -> float:
+        """Train a network and evaluate it on the validation split. Each call is charged, as asked for, anew.
+
+        Args:
+            architecture: one of `space`.
+            epochs: one of `epochs`; None for the whole recipe.
+            trained: epochs that this search has already paid for this network, from which the training goes on.
+
+        Returns:
+            The validation accuracy, as a share.
+
+        Raises:
+            BudgetExhausted: it does not fit; nothing is charged.
+            NessBenchError: the architecture is outside of `space`, or epochs are not on offer, or were not paid.
+        """
+        ...
+
+    def evaluation_cost(self, architecture: Architecture, epochs: int | None = None, trained: int = 0) -> float:
+        """What `evaluate` charges."""
+        ...
+
+
+class Task(TrialTask, Protocol):
+    """Everything a method may see. There is no test data in it.
+
+    Attributes:
+        ensemble_size: how many members are asked for.
+        val_labels: int64 [examples].
+    """
+
+    @property
+    def ensemble_size(self) -> int: ...
     @property
     def val_labels(self) -> npt.NDArray[np.int64]: ...
 
@@ -130,7 +164,7 @@ class Task(Protocol):
         """Train a network from scratch at the full recipe.
 
         Architectures of one functional class are one network. Training the same network with the same
-        seed again returns the same member and costs nothing.
+        seed again returns the same member and costs nothing; `evaluate` at the full recipe trains it with seed 0.
 
         Args:
             architecture: one of `space`.

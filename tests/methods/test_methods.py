@@ -15,7 +15,7 @@ from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.task import true_class
 
-SINGLE = {"random-search", "darts"}
+SINGLE = {"bohb", "darts", "random-search", "regularized-evolution", "reinforce", "seminas", "snas-reinforce"}
 
 
 def search(name, bank, size=3, budget=300.0, seed=0, **constants):
@@ -40,8 +40,13 @@ def test_contract(bank, name):
 @pytest.mark.parametrize("name", sorted(methods()))
 def test_a_budget_below_a_methods_minimum_is_refused(bank, name):
     cheapest = min(map(BankTask.of(bank, 1, 10).training_cost, bank.space.classes))
+
+    def search_all():
+        for seed in range(5):  # one of them draws a dearer network first
+            search(name, bank, size=5, budget=cheapest, seed=seed)
+
     with pytest.raises(BudgetExhausted):
-        search(name, bank, size=5, budget=cheapest, seed=1)  # which draws a dearer network first
+        search_all()
 
 
 @pytest.mark.parametrize("name", sorted(methods()))
@@ -57,9 +62,9 @@ def test_random_search_keeps_the_best_it_trained(bank):
     """With a budget for everything that is the best of the bank."""
     task, ensemble = search("random-search", bank, budget=1_000)
     rows = np.flatnonzero(bank.members.seeds == 0)
-    losses = [nll(bank.val.probabilities([row])[0], bank.val.labels) for row in rows]
-    best = rows[int(np.argmin(losses))]
-    assert ensemble.members[0].architecture == bank.members.architectures[best]
+    accuracies = bank.members.curves[rows, -1]
+    found = bank.members.row(ensemble.members[0].architecture, 0)
+    assert bank.members.curves[found, -1] == accuracies.max()
     assert task.budget.spent["training"] == pytest.approx(sum(map(task.training_cost, task.space.classes)))
 
 

@@ -1,10 +1,16 @@
-"""A made-up study whose numbers have the size, the order and the scatter of a real one."""
+"""Made-up studies whose numbers have the size, the order and the scatter of real ones, and a made-up table."""
 
 import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from ness_bench.reports.trials import captions as trials
+from ness_bench.studies.published import PUBLISHED
+from ness_bench.studies.trials import MOMENTS, Score
+from ness_bench.tables.folder import write_table
+from ness_bench.tables.table import Run
 
 # NLL and disagreement at 3 members and 20 TE; TE for supernet and evaluation; whether all of the budget is spent.
 METHODS = {
@@ -69,3 +75,83 @@ def context():
         "best": "0.3500 for 3 members (proved)",
         "cost_model": "FLOPs",
     }
+
+
+@pytest.fixture(scope="session")
+def refuse_illegible():
+    """Fails on a figure of which something is clipped, or whose tick labels overlap."""
+
+    def refuse(figure):
+        figure.draw_without_rendering()
+        inked = figure.get_tightbbox()
+        assert min(inked.min) >= 0
+        assert np.all(inked.max <= figure.get_size_inches())
+        for axes in figure.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                low, high = sorted(axis.get_view_interval())
+                shown = [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+                boxes = [label.get_window_extent() for label in shown if label.get_visible() and label.get_text()]
+                assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+
+    return refuse
+
+
+@pytest.fixture(scope="session")
+def make_table(tmp_path_factory):
+    """Writes a table of numbers that are plausible in size, and returns its folder's name."""
+
+    def make(lengths=12, signal=True, test=True, size=15_625):
+        rng = np.random.default_rng(0)
+        quality = rng.beta(8, 2, size)
+
+        def run(*splits, epochs=1, share=1.0):
+            final = share * 94 * quality[:, None] ** 0.1
+            curves = final[:, :, None] * np.linspace(0.5, 1, epochs + 1)[1:]
+            noisy = (curves + rng.uniform(-0.3, 0.3, curves.shape)).astype(np.float32)
+            seconds = 600 + 2000 * rng.random((size, 1))
+            return Run((), dict.fromkeys(splits, noisy), seconds * (0.06 if share < 1 else 1), {})
+
+        runs = {("cifar10-valid", 200): run("val"), ("cifar100", 200): run("val", "test")}
+        if signal:
+            runs["cifar10-valid", 12] = run("val", epochs=lengths, share=0.9)
+        if test:
+            runs["cifar10", 200] = run("test")
+        folder = tmp_path_factory.mktemp("tables") / "made-up"
+        write_table(folder, "made up for tests", np.arange(size), runs, {})
+        return str(folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trial_records():
+    """Three methods of which one has no published number; one repetition of reinforce begins late."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for seed, (method, mean) in itertools.product(
+        range(12), {"random-search": 0.9371, "reinforce": 0.9375, "evolution_30 & 50 %": 0.9391}.items()
+    ):
+        final = mean + rng.normal(0, 0.003)
+        progress = list(final - 0.04 * np.exp(-np.arange(MOMENTS) / 6))
+        if method == "reinforce" and seed == 5:
+            progress[:3] = [None] * 3
+        scores = {"cifar10": final, "cifar100": final - 0.22, "imagenet16-120": final - 0.48}
+        spent = {"trials": int(rng.integers(95, 110)), "seconds": 12_000 + 80 * rng.random()}
+        rows.append({"method": method, "registered": method, "seed": seed, **scores, **spent, "progress": progress})
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def trial_context():
+    return trials.Context(
+        searched="cifar10",
+        seconds=12_000,
+        scored={
+            "cifar10": Score("test", np.array([90.0, 94.37, 10.0])),
+            "cifar100": Score("val", np.array([73.51, 1.0, 60.0])),
+            "imagenet16-120": Score("test", np.array([40.0, 47.31, 1.0])),
+        },
+        published={name: PUBLISHED["nas-bench-201", "cifar10", name] for name in ("random-search", "reinforce")},
+        how="How it came about, at 95 % & more.",
+        note="Of it, the end.",
+    )

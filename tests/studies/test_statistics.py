@@ -48,6 +48,13 @@ def test_of_many_values_the_interval_is_that_of_the_normal_law():
     assert (low, high) == pytest.approx((values.mean() - half_width, values.mean() + half_width), abs=0.05 * half_width)
 
 
+def test_quantities_are_resampled_alike():
+    values = np.random.default_rng(0).normal(size=(7, 3))
+    low, high = bootstrap_interval(values)
+    for quantity in range(3):
+        assert (low[quantity], high[quantity]) == pytest.approx(bootstrap_interval(values[:, quantity]), abs=1e-12)
+
+
 def test_the_interval_follows_shift_and_scale_and_its_seed():
     values = np.array([1.0, 4.0, 2.0, 8.0, 5.0])
     interval = bootstrap_interval(values)

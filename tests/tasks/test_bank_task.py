@@ -42,6 +42,25 @@ def test_training_is_charged_once_and_seeds_count_up(bank):
         task.train(next(a for a in Space.whole().classes if a not in task.space))
 
 
+def test_an_evaluation_is_a_share_of_a_training_and_the_whole_trains_it(bank):
+    task, last = BankTask.of(bank, 3, 100), bank.recipe.epochs
+    architecture = task.space.classes[0]
+    price, row = task.training_cost(architecture), bank.members.row(architecture, 0)
+    assert task.epochs == tuple(range(1, last + 1))
+    assert task.evaluate(architecture, 1) == bank.members.curves[row, 0]
+    assert task.budget.spent["training"] == pytest.approx(price / last)
+    assert task.evaluate(architecture, last, trained=1) == bank.members.curves[row, -1]
+    assert task.budget.spent["training"] == pytest.approx(price)
+    member = task.train(architecture)
+    assert task.sold(member)
+    assert member.seed == 0
+    assert task.budget.spent["training"] == pytest.approx(price)  # it is trained already
+    task.train(architecture, 0)
+    assert task.budget.spent["training"] == pytest.approx(price)
+    task.evaluate(architecture)
+    assert task.budget.spent["training"] == pytest.approx(2 * price)  # evaluated anew, paid anew
+
+
 def test_architectures_of_one_functional_class_are_one_network(bank):
     task = BankTask.of(bank, 3, 100)
     twins = next(

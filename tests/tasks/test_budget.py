@@ -15,6 +15,18 @@ def test_what_does_not_fit_is_not_charged():
     assert not budget.affords(1e-3)
 
 
+def test_the_last_request_may_overshoot_where_that_is_the_protocol():
+    budget = Budget(10, "s", overshoot=True)
+    budget.charge("training", 9, "a")
+    budget.charge("training", 5, "b")
+    assert budget.left == -4
+    with pytest.raises(BudgetExhausted, match=r"c costs 1 s, but only 0 of the budget of 10 s are left"):
+        budget.charge("training", 1, "c")
+    exact = Budget(10, "s", overshoot=True)
+    exact.charge("training", 10, "a")
+    assert not exact.affords(1)
+
+
 def test_a_sum_of_tenths_fits_despite_rounding():
     budget = Budget(1)
     for _ in range(10):

@@ -32,6 +32,22 @@ def test_ness_searches_from_nothing():
     assert sum(spent.values()) <= 300
 
 
+def test_a_search_by_trial_does_not_pay_twice_for_what_it_found():
+    task = live(size=1, budget=2.0)
+    ensemble = create("random-search").search(task, np.random.default_rng(0))
+    assert task.sold(ensemble.members[0])
+    assert sum(task.budget.spent.values()) <= 2
+
+
+def test_an_evaluation_trains_once():
+    task = live()
+    architecture = task.space.architectures[9_930]
+    accuracy = task.evaluate(architecture)
+    member = task.train(architecture, 0)
+    assert accuracy == (member.val.argmax(1) == task.val_labels).mean()
+    assert task.budget.spent["training"] == pytest.approx(task.training_cost(architecture))
+
+
 def test_supernet_scores_are_those_of_its_passes():
     task = live()
     supernet = task.supernet("uniform", 40)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from ness_bench.reports.tables import COLUMNS
+from ness_bench.reports.ensembles.tables import COLUMNS
+from ness_bench.reports.text import terminal_table
 
 WITH_INTERVAL = ("accuracy", "nll")
 LEFT_OUT = ("brier",)
@@ -20,10 +20,8 @@ def comparison(csv: Path) -> Iterator[Table]:
     shown = [column for column in COLUMNS if column.metric not in LEFT_OUT]
     for (size, budget), block in pd.read_csv(csv).groupby(["size", "budget"]):
         title = f"Ensemble size {size}, budget {budget:g} TE"
-        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        table.add_column("method", no_wrap=True)
-        for column in shown:
-            table.add_column(f"{column.title} {column.better}\n{column.unit}".strip(" "), justify="right", no_wrap=True)
+        heads = [f"{column.title} {column.better}\n{column.unit}".strip(" ") for column in shown]
+        table = terminal_table(title, ["method", *heads])
         best = {
             column.metric: getattr(block[f"{column.metric}_mean"], "max" if column.better == "↑" else "min")()
             for column in shown

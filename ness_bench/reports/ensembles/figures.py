@@ -1,14 +1,8 @@
-"""The figures of a study, as PDF for a paper and PNG for a screen.
-
-Drawn at a paper's text width, with a colour (told apart by the colour-blind), a marker and a line style a
-method, so that they can be read in grey. A method keeps its look through all figures.
-"""
+"""The figures of a study of ensembles: what methods reach, how much members differ, what is spent on what."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -20,73 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ness_bench.reports.captions import Context, protocol
+from ness_bench.reports.ensembles.captions import Context, protocol
+from ness_bench.reports.style import STYLE, TEXT_WIDTH, bars, legend, looks, save_figures
 from ness_bench.studies.statistics import summarise
 from ness_bench.tasks.budget import PURPOSES
 
-TEXT_WIDTH = 5.5
-"""Inches: the text width of NeurIPS and ICLR papers."""
-
-STYLE: dict[Any, Any] = {
-    "font.family": "STIXGeneral",  # comes with Matplotlib and goes with Times
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "legend.frameon": False,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "0.9",
-    "grid.linewidth": 0.5,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "hatch.linewidth": 0.5,
-    "pdf.fonttype": 42,  # TrueType: venues refuse Type 3
-}
-
-COLOURS = (*(colour for place, colour in enumerate(sns.color_palette("colorblind")) if place not in (6, 8)), "black")
-"""Without its pink and yellow, which fade on white."""
-
-MARKERS = "osD^v<>XPhp"
-LINE_STYLES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
-"""The numbers of colours, markers and line styles have no common factor, so a look recurs after 693 methods only."""
-
 HATCHES = dict(zip(PURPOSES, ("", "/////", "....."), strict=True))
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a method is drawn."""
-
-    colour: Any
-    marker: str
-    line_style: Any
-
-    @property
-    def marks(self) -> dict[str, Any]:
-        return {
-            "color": self.colour,
-            "marker": self.marker,
-            "markersize": 4.5,
-            "markeredgecolor": "white",
-            "markeredgewidth": 0.4,
-            "linewidth": 0.9,
-        }
-
-
-def looks(records: pd.DataFrame) -> dict[str, Look]:
-    """The look of each method, by its place in the records."""
-    return {
-        method: Look(
-            COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)], LINE_STYLES[place % len(LINE_STYLES)]
-        )
-        for place, method in enumerate(records["method"].unique())
-    }
 
 
 @mpl.rc_context(STYLE)
@@ -94,7 +27,7 @@ def nll_vs_budget(records: pd.DataFrame) -> Figure:
     """Mean test NLL over the budget, a panel a size; methods are shifted sideways so that bars do not overlap."""
     summary = summarise(records, ["nll"])
     budgets = sorted(records["budget"].unique())
-    styles = looks(records)
+    styles = looks(records["method"].unique())
     gap = np.diff(np.log(budgets)).min(initial=np.log(2))
     shifts = np.exp(gap * np.linspace(-0.15, 0.15, len(styles)))
     figure, panels = _panels(records)
@@ -102,7 +35,7 @@ def nll_vs_budget(records: pd.DataFrame) -> Figure:
         for (method, look), shift in zip(styles.items(), shifts, strict=True):
             line = of_size[of_size["method"] == method]
             axes.errorbar(
-                line["budget"] * shift, line["mean"], _bars(line), ls=look.line_style, elinewidth=0.7, **look.marks
+                line["budget"] * shift, line["mean"], bars(line), ls=look.line_style, elinewidth=0.7, **look.marks
             )
         axes.set_xscale("log")
         axes.set_xlim(budgets[0] * np.exp(-gap / 3), budgets[-1] * np.exp(gap / 3))
@@ -112,7 +45,7 @@ def nll_vs_budget(records: pd.DataFrame) -> Figure:
         axes.set_xlabel("Budget (TE)")
     panels[0].set_ylabel("Test NLL")
     _crop(panels, summary, better=-1)
-    _legend(figure, styles, lines=True)
+    legend(figure, styles, lines=True)
     return figure
 
 
@@ -122,7 +55,7 @@ def accuracy_vs_diversity(records: pd.DataFrame) -> Figure:
     dearest = records[records["budget"] == records["budget"].max()]
     percent = dearest.assign(accuracy=100 * dearest["accuracy"], disagreement=100 * dearest["disagreement"])
     accuracies, disagreements = summarise(percent, ["accuracy"]), summarise(percent, ["disagreement"])
-    styles = looks(records)
+    styles = looks(records["method"].unique())
     figure, panels = _panels(records)
     for axes, (size, runs) in zip(panels, percent.groupby("size"), strict=True):
         for method, look in styles.items():
@@ -140,11 +73,11 @@ def accuracy_vs_diversity(records: pd.DataFrame) -> Figure:
             x, y = (
                 means[(means["size"] == size) & (means["method"] == method)] for means in (disagreements, accuracies)
             )
-            axes.errorbar(x["mean"], y["mean"], _bars(y), _bars(x), ls="", elinewidth=0.7, **look.marks)
+            axes.errorbar(x["mean"], y["mean"], bars(y), bars(x), ls="", elinewidth=0.7, **look.marks)
         axes.set_xlabel("Disagreement (%)")
     panels[0].set_ylabel("Test accuracy (%)")
     _crop(panels, accuracies, better=1)
-    _legend(figure, styles, lines=False)
+    legend(figure, styles, lines=False)
     return figure
 
 
@@ -198,11 +131,8 @@ FIGURES: dict[str, tuple[Callable[[pd.DataFrame], Figure], str]] = {
 """How each figure is drawn and what its caption begins with."""
 
 
-@mpl.rc_context(STYLE)
 def write_figures(records: pd.DataFrame, folder: Path, context: Context) -> list[Path]:
-    """Write each of `FIGURES` as PDF and PNG into `folder`, and figures.md, which shows them with their captions.
-
-    The same records and versions give the same bytes.
+    """Write each of `FIGURES` into `folder`; see `style.save_figures`.
 
     Args:
         records: one row a run, with the columns method, size, budget, seed, nll, accuracy, disagreement and
@@ -216,19 +146,8 @@ def write_figures(records: pd.DataFrame, folder: Path, context: Context) -> list
     Raises:
         NessBenchError: the records are incomplete.
     """
-    drawn = {name: draw(records) for name, (draw, _) in FIGURES.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    written, shown = [], []
-    for name, figure in drawn.items():
-        pdf, png = folder / f"{name}.pdf", folder / f"{name}.png"
-        figure.savefig(pdf, metadata={"CreationDate": None})
-        figure.savefig(png, dpi=200)
-        written += [pdf, png]
-        caption = FIGURES[name][1]
-        shown.append(f"![{caption}]({png.name})\n\n{caption} {protocol(context)}\n")
-    page = folder / "figures.md"
-    page.write_text("\n".join(shown), encoding="utf-8")
-    return [*written, page]
+    drawn = {name: (draw(records), caption) for name, (draw, caption) in FIGURES.items()}
+    return save_figures(drawn, protocol(context), folder)
 
 
 def _panels(records: pd.DataFrame) -> tuple[Figure, list[Axes]]:
@@ -239,11 +158,6 @@ def _panels(records: pd.DataFrame) -> tuple[Figure, list[Axes]]:
     for axes, size in zip(panels, sizes, strict=True):
         axes.set_title(f"Ensemble size {size}")
     return figure, panels
-
-
-def _bars(summary: pd.DataFrame) -> list[pd.Series]:
-    """Lengths of the error bars below and above the means."""
-    return [summary["mean"] - summary["low"], summary["high"] - summary["mean"]]
 
 
 def _crop(panels: list[Axes], summary: pd.DataFrame, better: int) -> None:
@@ -274,16 +188,3 @@ def _crop(panels: list[Axes], summary: pd.DataFrame, better: int) -> None:
         # Below the data, above the grid.
         backdrop = {"facecolor": "white", "edgecolor": "none", "pad": 1}
         axes.text(x, y, "\n".join(notes), size=7, ha=side, va=end, transform=axes.transAxes, bbox=backdrop, zorder=0.9)
-
-
-def _legend(figure: Figure, styles: dict[str, Look], lines: bool) -> None:
-    """A legend below the panels, in as many columns as fit, five at most."""
-    keys = [
-        Line2D([], [], linestyle=look.line_style if lines else "", label=method, **look.marks)
-        for method, look in styles.items()
-    ]
-    for columns in range(5, 0, -1):
-        legend = figure.legend(handles=keys, loc="outside lower center", ncols=columns, handlelength=3 if lines else 1)
-        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
-            break
-        legend.remove()

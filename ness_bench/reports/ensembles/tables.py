@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ness_bench.reports.captions import Context, protocol
+from ness_bench.reports.ensembles.captions import Context, protocol
+from ness_bench.reports.text import escape, latex_row, latex_table, markdown_table, write_texts
 from ness_bench.studies.statistics import summarise
 
 
@@ -78,10 +79,7 @@ def write_tables(records: pd.DataFrame, folder: Path, context: Context) -> list[
         "comparison.md": markdown(summary, how),
         "comparison.tex": latex(summary, how),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in tables.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in tables]
+    return write_texts(tables, folder)
 
 
 def comparison(summary: pd.DataFrame) -> pd.DataFrame:
@@ -100,17 +98,12 @@ def markdown(summary: pd.DataFrame, how: str) -> str:
     heads = ["Method", *map(_markdown_head, COLUMNS)]
     lines = [how, "", "± is half the width of the interval; bold is the best mean."]
     for (size, budget), block in summary.groupby(["size", "budget"]):
-        lines += [
-            "",
-            f"### Ensemble size {size}, budget {budget:g} TE",
-            "",
-            _row(heads),
-            _row(["---", *["---:"] * len(COLUMNS)]),
-        ]
+        rows = []
         for method, cells in _cells(block):
             texts = [f"{cell.mean} ± {cell.half_width}" for cell in cells]
             bold = [f"**{text}**" if cell.rank == 1 else text for text, cell in zip(texts, cells, strict=True)]
-            lines.append(_row([method.replace("|", "\\|"), *bold]))
+            rows.append([method, *bold])
+        lines += ["", f"### Ensemble size {size}, budget {budget:g} TE", "", *markdown_table(heads, rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -123,37 +116,13 @@ def latex(summary: pd.DataFrame, how: str) -> str:
             f"Ensemble size {size}. {how} ± is half the width of the interval; "
             "bold is the best mean of a budget, underlined the second best."
         )
-        lines += [
-            r"\begin{table}[t]",
-            r"\centering",
-            rf"\caption{{{escape(caption)}}}",
-            rf"\label{{tab:comparison-{size}}}",
-            r"\medskip",
-            r"\scriptsize",
-            r"\setlength{\tabcolsep}{3pt}",
-            rf"\begin{{tabular}}{{@{{}}l{'r' * len(COLUMNS)}@{{}}}}",
-            r"\toprule",
-            " & ".join(heads) + r" \\",
-        ]
+        body = []
         for budget, block in table.groupby("budget"):
-            lines += [r"\midrule", rf"\multicolumn{{{len(heads)}}}{{@{{}}l}}{{\emph{{Budget {budget:g} TE}}}} \\"]
+            body += [r"\midrule", rf"\multicolumn{{{len(heads)}}}{{@{{}}l}}{{\emph{{Budget {budget:g} TE}}}} \\"]
             for method, cells in _cells(block):
-                lines.append(" & ".join([escape(method), *map(_latex_cell, cells)]) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+                body.append(latex_row([escape(method), *map(_latex_cell, cells)]))
+        lines += latex_table(caption, f"comparison-{size}", heads, body)
     return "\n".join(lines)
-
-
-_LATEX = {character: f"\\{character}" for character in "%_&#${}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-}
-
-
-def escape(text: str) -> str:
-    """Plain text as LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in text)
 
 
 def _markdown_head(column: Column) -> str:
@@ -170,10 +139,6 @@ def _latex_head(column: Column) -> str:
 def _latex_cell(cell: Cell) -> str:
     mean = {1: rf"\textbf{{{cell.mean}}}", 2: rf"\underline{{{cell.mean}}}"}.get(cell.rank, cell.mean)
     return rf"{mean}\,{{\tiny$\pm${cell.half_width}}}"
-
-
-def _row(texts: list[str]) -> str:
-    return f"| {' | '.join(texts)} |"
 
 
 def _cells(block: pd.DataFrame) -> Iterator[tuple[str, list[Cell]]]:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from ness_bench.errors import NessBenchError
-from ness_bench.reports.tables import COLUMNS, escape, write_tables
+from ness_bench.reports.ensembles.tables import COLUMNS, write_tables
+from ness_bench.reports.text import escape
 from ness_bench.studies.statistics import bootstrap_interval
 
 

@@ -1,0 +1,109 @@
+"""The command line: commands and what they print, nothing else. Heavy imports wait until a command needs them."""
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from ness_bench import __version__
+from ness_bench.cli import bank, study, table
+from ness_bench.errors import NessBenchError
+
+app = typer.Typer(
+    help="A benchmark for neural ensemble search: any ensemble of a prediction bank is scored by a lookup.\n\n"
+    "Start with `ness-bench study run benchmarks/studies/quick.toml` or "
+    "`ness-bench search nes-rs --bank fashion --budget 40 --size 3`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(bank.app, name="bank")
+app.add_typer(table.app, name="table")
+app.add_typer(study.app, name="study")
+
+BankOption = Annotated[str, typer.Option("--bank", help="A shipped bank (fashion) or the folder of one.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"ness-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+) -> None: ...
+
+
+@app.command("methods")
+def list_methods() -> None:
+    """List the search methods with their constants and defaults."""
+    from dataclasses import fields
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from ness_bench.methods.method import methods
+
+    table = Table("method", "what it does", "constants (change one with --set)")
+    for name, method in methods().items():
+        constants = ", ".join(f"{field.name}={getattr(method(), field.name)!r}" for field in fields(method))
+        table.add_row(name, (method.__doc__ or "").partition("\n")[0], constants)
+    Console().print(table)
+
+
+def _constants(settings: list[str]) -> dict[str, Any]:
+    """`name=value` settings; values are read as TOML, so `2`, `0.5`, `true` and `"x"` keep their types."""
+    import tomllib
+
+    constants: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        try:
+            if not equals:
+                raise tomllib.TOMLDecodeError("no =")
+            (constants[name.strip()],) = tomllib.loads(f"value = {value}").values()
+        except ValueError:  # no TOML, or more than one value
+            raise NessBenchError(f'--set was given "{setting}"; write it like --set delta=0.5') from None
+    return constants
+
+
+@app.command()
+def search(
+    method: Annotated[str, typer.Argument(help="A name that `ness-bench methods` lists.")],
+    budget: Annotated[float, typer.Option(help="Training equivalents (TE): 1 trains the average network once.")],
+    size: Annotated[int, typer.Option(help="Members of the ensemble.")],
+    bank: BankOption = "fashion",
+    seed: Annotated[int, typer.Option(min=0, help="The only source of randomness; a study's repetition.")] = 0,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A constant, as in --set delta=0.5.")] = None,
+) -> None:
+    """Search an ensemble on a bank and print it, its metrics and what it cost, as JSON.
+
+    Test metrics come from the harness: the method has seen validation predictions only.
+    """
+    from ness_bench.banks.named import open_named
+    from ness_bench.studies.ensembles import EnsembleRun
+    from ness_bench.studies.ensembles import search as run_search
+
+    opened = open_named(bank)
+    run = EnsembleRun(method, method, bank, opened.digest, size, budget, seed, _constants(settings or []))
+    print(json.dumps(run_search(run, opened), indent=2))
+
+
+def main() -> None:
+    """Run the command line; bad input ends it with a message and exit code 2."""
+    try:
+        app()
+    except NessBenchError as error:
+        print(f"ness-bench: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except MemoryError as error:
+        print(
+            f"ness-bench: the memory does not suffice ({error}); give fewer --jobs, or a smaller bank", file=sys.stderr
+        )
+        raise SystemExit(2) from None
+    except OSError as error:  # no permission, no space, a file where a folder should be
+        print(f"ness-bench: {error}; what was whole before stays whole, run the command again", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,3 @@
+from ness_bench.cli import main
+
+main()

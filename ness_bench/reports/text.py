@@ -1,0 +1,76 @@
+"""Tables as text: Markdown to read, LaTeX (booktabs) for a paper, and what a terminal shows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+_LATEX = {character: f"\\{character}" for character in "%_&#${}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+}
+
+
+def escape(text: str) -> str:
+    """Plain text as LaTeX."""
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def markdown_row(texts: Iterable[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in texts) + " |"
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table whose first column is text and whose others are numbers."""
+    return [markdown_row(heads), markdown_row(["---", *["---:"] * (len(heads) - 1)]), *map(markdown_row, rows)]
+
+
+def latex_table(caption: str, label: str, heads: Sequence[str], body: Iterable[str]) -> list[str]:
+    """The lines of a table whose first column is text and whose others are numbers; needs booktabs.
+
+    Args:
+        caption: plain text.
+        label: after `tab:`.
+        heads: LaTeX, a column each.
+        body: LaTeX, a line each.
+    """
+    return [
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{escape(caption)}}}",
+        rf"\label{{tab:{label}}}",
+        r"\medskip",
+        r"\scriptsize",
+        r"\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{tabular}}{{@{{}}l{'r' * (len(heads) - 1)}@{{}}}}",
+        r"\toprule",
+        latex_row(heads),
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+        "",
+    ]
+
+
+def latex_row(texts: Iterable[str]) -> str:
+    return " & ".join(texts) + r" \\"
+
+
+def terminal_table(title: str, heads: Sequence[str]) -> Table:
+    """An empty table whose first column is text and whose others are numbers."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left", no_wrap=True)
+    return table
+
+
+def write_texts(texts: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write files by name into a folder, made if it is not there, and return them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
