@@ -39,6 +39,20 @@ def test_oracle_shows_what_the_bank_stores_and_searches_for_the_rest(bank):
     assert (len(bank.optima["val", "brier", 2].rows), bank.optima["val", "brier", 2].proven) == (2, True)
 
 
+def test_a_table_is_imported_described_and_queried(shared, tmp_path):
+    sample, out = shared / "data" / "nats-sample" / "NATS-tss-v1_0-3ffb9-simple", tmp_path / "nats"
+    whole = ness_bench("table", "import", "nats", sample, "--out", out)
+    assert (whole.returncode, out.exists()) == (2, False)
+    assert "holds 3 of 15,625 architectures; give --partial" in whole.stderr
+    assert ness_bench("table", "import", "nats", sample, "--out", out, "--partial").returncode == 0
+    assert "cifar10 test, 200 epochs" in ness_bench("table", "info", out).stdout
+    shown = ness_bench("table", "query", out, "--arch", 11).stdout
+    assert shown.splitlines()[1].split() == ["index", "11"]
+    assert "91.58 %  seed 777 91.79  seed 888 91.76  seed 999 91.20" in shown
+    naslib = ness_bench("table", "query", "cifar10", "--arch", "2,2,1,4,2,4", "--order", "naslib").stdout
+    assert naslib.split()[1] == shown.split()[1]  # the same string
+
+
 def test_methods_are_listed():
     listed = ness_bench("methods").stdout
     assert all(name in listed for name in methods())
@@ -58,6 +72,11 @@ def test_help_and_import_load_nothing_heavy():
         (["search", "nes-sr", "--budget", 9, "--size", 3], 'did you mean "nes-rs"'),
         (["search", "nes-rs", "--budget", 9, "--size", 3, "--bank", "fashoin"], 'unknown bank "fashoin"'),
         (["search", "nes-rs", "--budget", 0, "--size", 3], "must be a positive number"),
+        (["table", "info", "cifar"], 'unknown table "cifar"; did you mean "cifar10"'),
+        (["table", "query", "cifar10", "--arch", 15625], "index 15625 was given; indices run from 0 to 15624"),
+        (["table", "query", "cifar10", "--arch", "4,0,3,1,4,3"], "which NAS-Bench-201 and NASLib read differently"),
+        (["table", "query", "cifar10", "--arch", "1,2,3", "--order", "naslib"], "an architecture has 6, from 0 to 4"),
+        (["table", "query", "cifar10", "--arch", 1, "--order", "nasbench"], "allowed: nas-bench-201, naslib"),
         (["search", "nes-rs", "--budget", 0.001, "--size", 3], "pays for no member"),
         (["search", "nes-rs", "--budget", 9, "--size", 0], "ask for 1 to"),
         (["search", "nes-rs", "--budget", 9, "--size", 5000], "covers"),
