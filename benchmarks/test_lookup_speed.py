@@ -38,7 +38,7 @@ def test_lookup(benchmark, folder, asked, tmp_path, way):
         return [official.get_more_info(index, "cifar100", hp="200", is_random=SEED)["valid-accuracy"] for index in rows]
 
     def one_by_one():
-        return [table.accuracy("cifar100", "val", 200, SEED)[row] for row in rows]
+        return [table.accuracy("cifar100", "val", 200, SEED)[table.row(index)] for index in rows]
 
     def at_once():
         return table.accuracy("cifar100", "val", 200, SEED)[asked]

@@ -1,5 +1,6 @@
 """`ness-bench table`: published tables of trained architectures."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -39,11 +40,11 @@ def _datasets(name: str) -> list[str]:
 def info(table: TableName) -> None:
     """Say what a table holds: splits, epochs, seeds and the best of each; an imported one's digests are checked."""
     from ness_bench.tables.folder import check_digests
-    from ness_bench.tables.named import table_named
+    from ness_bench.tables.named import is_embedded, table_named
     from ness_bench.tables.summary import describe
 
     opened = table_named(table)
-    if Path(table).is_dir():
+    if not is_embedded(table):
         check_digests(Path(table))
     print_lines(describe(opened, _datasets(table)))
 
@@ -75,7 +76,7 @@ def _architecture(text: str, order: str | None) -> "tuple[int, ...] | str | int"
     if order is not None and order not in orders:
         raise NessBenchError(f'--order was given "{order}"; allowed: {", ".join(orders)}')
     numbers = text.strip().strip("()[]").split(",")
-    if all(number.strip().removeprefix("-").isdecimal() for number in numbers):
+    if all(re.fullmatch(r"\s*-?\d{1,9}\s*", number) for number in numbers):
         if len(numbers) == 1 and order is None:
             return int(numbers[0])
         if order is None:
@@ -84,6 +85,8 @@ def _architecture(text: str, order: str | None) -> "tuple[int, ...] | str | int"
                 "say which with --order nas-bench-201 or --order naslib, or give the published string"
             )
         return orders[order]([int(number) for number in numbers])
+    if order is not None:
+        raise NessBenchError(f'--order says how six operation indices are to be read, but --arch was given "{text}"')
     return text
 
 

@@ -1,7 +1,8 @@
 """Regularised (aging) evolution (Real, Aggarwal, Huang & Le, AAAI 2019, algorithm 1).
 
 From a population of the youngest networks, a few are drawn; the best of them is mutated on one edge, the child joins
-and the oldest dies. The result is the best network of all ever evaluated.
+and the oldest dies. The result is the best network of all ever evaluated. Where several architectures are one network,
+a child is another one (ours); where a restricted space holds none on one edge, one of the nearest is taken (ours).
 """
 
 from collections import deque
@@ -13,8 +14,7 @@ import numpy as np
 from ness_bench.errors import NessBenchError
 from ness_bench.methods.method import register
 from ness_bench.methods.multi_trial import MultiTrial, evaluations
-from ness_bench.spaces.nas_bench_201 import Architecture
-from ness_bench.spaces.space import Space
+from ness_bench.spaces.nas_bench_201 import Architecture, neighbours
 from ness_bench.tasks.task import TrialTask
 
 
@@ -38,21 +38,27 @@ class RegularizedEvolution(MultiTrial):
     def find(self, task: TrialTask, rng: np.random.Generator) -> Architecture:
         alive: deque[tuple[Architecture, float]] = deque(maxlen=self.population)
         best: tuple[Architecture, float] | None = None
-        for trial in evaluations(task, self._proposals(task.space, alive, rng)):
+        for trial in evaluations(task, self._proposals(task, alive, rng)):
             alive.append(trial)
             best = trial if best is None or trial[1] > best[1] else best
         assert best is not None, "not one could be paid"
         return best[0]
 
     def _proposals(
-        self, space: Space, alive: deque[tuple[Architecture, float]], rng: np.random.Generator
+        self, task: TrialTask, alive: deque[tuple[Architecture, float]], rng: np.random.Generator
     ) -> Iterator[Architecture]:
         """Random architectures until the population is full, then children of it, for ever."""
         while True:
             if len(alive) < self.population:
-                yield space.architectures[rng.integers(space.size)]
+                yield task.space.architectures[rng.integers(task.space.size)]
             else:
                 drawn = [alive[place] for place in rng.integers(len(alive), size=self.sample)]
-                parent = max(drawn, key=lambda trial: trial[1])[0]
-                children = space.neighbours(parent)
+                children = _children(task, max(drawn, key=lambda trial: trial[1])[0])
                 yield children[rng.integers(len(children))]
+
+
+def _children(task: TrialTask, parent: Architecture) -> list[Architecture]:
+    near = [
+        child for child in neighbours(parent) if child in task.space and task.network(child) != task.network(parent)
+    ]
+    return near or task.space.neighbours(parent) or [parent]

@@ -51,7 +51,7 @@ def read_kept_plan(path: Path) -> Plan:
 
 
 def _kind_of(path: Path, content: Any) -> type[Plan]:
-    kinds = [kind for key, kind in _KINDS.items() if key in content]
+    kinds = [kind for key, kind in _KINDS.items() if isinstance(content, dict) and key in content]
     if len(kinds) != 1:
         raise NessBenchError(
             f"plan {path} must have exactly one of the keys {', '.join(_KINDS)}, which say what kind of study it is; "

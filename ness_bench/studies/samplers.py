@@ -23,6 +23,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from ness_bench.errors import NessBenchError
 from ness_bench.sampling import diagnostics, monte_carlo
 from ness_bench.sampling.exact_posterior import log_likelihood_of, tempered
 from ness_bench.sampling.inference import coordinate_ascent
@@ -145,8 +146,14 @@ class SamplerPlan(Plan):
             NessBenchError: an unknown table or data set, one that does not cover the whole space, two runs that are
                 the same.
         """
+        table, whole = table_named(self.table), Space.whole().size
+        if len(table) < whole:
+            raise NessBenchError(
+                f"the table ({table.source}) covers {len(table):,} of {whole:,} architectures; a study of samplers "
+                "needs all"
+            )
         _posterior(self.table, self.dataset, self.epochs, self.temperatures[0])  # refuses what cannot be drawn from
-        digest = table_named(self.table).digest
+        digest = table.digest
         constants: list[tuple[str, float | None, float | None]] = [(MONTE_CARLO, None, None)]
         constants += [(SVGD_RD, delta, sigma) for delta in self.deltas for sigma in self.sigmas]
         runs = [

@@ -113,17 +113,21 @@ class Score:
 
 
 def scores(table: Table, epochs: int) -> dict[str, Score]:
-    """The scores after so many epochs, by data set, of those that the table has."""
+    """The scores after so many epochs, by data set, of those that the table has of all its architectures."""
     found = {}
     for dataset, splits in SOURCES.items():
         for split in ("test", "val"):
             training_set, of_run = splits[split]
             run = table.runs.get((training_set, epochs))
-            if run is not None and of_run in run.accuracy:
+            if run is not None and of_run in run.accuracy and _is_whole(run.accuracy[of_run]):
                 found[dataset] = Score(split, table.accuracy(dataset, split, epochs, missing=MISSING))
                 break
     found.pop("cifar10-valid", None)  # its networks are trained to be selected, not to be reported
     return found
+
+
+def _is_whole(curves: npt.NDArray[np.float32]) -> bool:
+    return bool(np.isfinite(curves[:, :, -1]).any(1).all())
 
 
 def _share(percent: np.floating) -> float:
@@ -170,6 +174,11 @@ class TrialPlan(Plan):
         """
         table, protocol = table_named(self.table), protocol_named(self.protocol, self.dataset)
         signal_of(table, self.dataset, protocol)  # refuses a table that cannot guide this search
+        if self.dataset not in scores(table, protocol.report_epochs):
+            raise NessBenchError(
+                f"the table ({table.source}) lacks {self.dataset} accuracies after {protocol.report_epochs} epochs of "
+                "some of its architectures, so that not every network that may be found can be scored"
+            )
         constants = []
         for entry in self.methods:
             searcher = method.create(entry.name, entry.constants)

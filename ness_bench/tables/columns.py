@@ -90,6 +90,9 @@ def _read(path: Path) -> dict[str, Any]:
         table = readers[path.suffix](str(path))
     except (OSError, ValueError) as error:
         raise NessBenchError(f"{path} cannot be read: {error}") from error
+    twice = {name for name in table.column_names if table.column_names.count(name) > 1}
+    if twice:
+        raise NessBenchError(f"{path} holds columns twice: {', '.join(sorted(twice))}")
     return dict(zip(table.column_names, table.columns, strict=True))
 
 
@@ -113,6 +116,8 @@ def _numbers(column: Any, name: str, path: Path) -> Floats:
         raise NessBenchError(f"{path}: column {name} does not hold numbers ({error})") from None
     if re.search("valid|test", name) and ((numbers < 0) | (numbers > 100)).any():
         raise NessBenchError(f"{path}: column {name} does not hold accuracies in percent: some are not in 0 to 100")
+    if (numbers < 0).any():
+        raise NessBenchError(f"{path}: column {name} holds negative numbers")
     return numbers
 
 

@@ -11,6 +11,11 @@ from ness_bench.tables.table import DATASETS, Table
 EMBEDDED = "embedded"
 
 
+def is_embedded(name: str) -> bool:
+    """Whether a name means the embedded table, even if there is a folder of that name."""
+    return name == EMBEDDED or name in DATASETS
+
+
 @lru_cache(maxsize=4)
 def table_named(name: str) -> Table:
     """The table `embedded`, also called by one of its data sets, or the table in a folder.
@@ -18,7 +23,7 @@ def table_named(name: str) -> Table:
     Raises:
         NessBenchError: neither.
     """
-    if name == EMBEDDED or name in DATASETS:
+    if is_embedded(name):
         return embedded()
     if Path(name).is_dir():
         return open_table(Path(name))

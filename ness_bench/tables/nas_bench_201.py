@@ -43,6 +43,8 @@ def import_nas_bench_201(
             Nothing is written then.
     """
     require_free(out)
+    if not path.is_file():
+        raise NessBenchError(f"{path} is no file; give NAS-Bench-201-v1_0-e61699.pth or NAS-Bench-201-v1_1-096897.pth")
     begun(len(architectures()))
     with reading(path, "file of torch.save"), _pickle_of(path) as file:
         trials = read_table(file, path, done)

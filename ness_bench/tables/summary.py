@@ -36,7 +36,7 @@ def describe(table: Table, datasets: Sequence[str]) -> Lines:
         training_set, of_run = SOURCES[dataset][split]
         held.add((training_set, of_run))
         curves, images = run.accuracy[of_run], EXAMPLES[training_set]
-        means = np.nanmean(curves[:, :, -1], axis=1)
+        means = _means(curves[:, :, -1])
         best = int(np.nanargmax(means))
         lines += [
             (
@@ -117,6 +117,15 @@ def _seeds(run: Run, last: npt.NDArray[np.float32]) -> str:
 def _spread(values: Floats) -> str:
     low, median, high = np.nanquantile(values, [0, 0.5, 1])
     return f"{_number(low)} to {_number(high)}, median {_number(median)}"
+
+
+def _means(of_seeds: npt.NDArray[np.float32]) -> Floats:
+    """Over the seeds there are [architectures]; NaN where there is none."""
+    there = np.isfinite(of_seeds)
+    count = there.sum(1)
+    total = np.where(there, of_seeds, 0).sum(1, dtype=np.float64)
+    means: Floats = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    return means
 
 
 def _number(value: float) -> str:

@@ -118,7 +118,7 @@ class Table:
         if isinstance(architecture, str):
             wanted = nas_bench_201.parse(architecture)
         elif isinstance(architecture, tuple):
-            wanted = architecture
+            wanted = nas_bench_201.from_indices(architecture)
         else:
             wanted = _published(architecture)
         if wanted not in self._rows:
@@ -223,7 +223,8 @@ class Table:
         wanted = there if seed is None else there[:, [run.seeds.index(seed)]]
         lacking = int((~wanted.all(1)).sum())
         if lacking and missing == "error":
-            what = f"seed {seed}" if seed is not None else f"one of the seeds {', '.join(map(str, run.seeds))}"
+            seeds = ", ".join(map(str, run.seeds)) or "of the table"
+            what = f"seed {seed}" if seed is not None else f"one of the seeds {seeds}"
             raise NessBenchError(
                 f"{dataset} {split} after {epochs} epochs: {lacking:,} of {len(self):,} architectures were not trained "
                 f'with {what}; missing="available-mean" takes the mean of the seeds that they have'

@@ -64,7 +64,7 @@ class PaidTask(Trials):
             NessBenchError: there is no such training.
         """
 
-    def _network(self, architecture: Architecture) -> Architecture:
+    def network(self, architecture: Architecture) -> Architecture:
         return self.space.canonical(architecture)
 
     def _price(self, network: Architecture, epochs: int) -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ness_bench.errors import NessBenchError
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.spaces.space import Space
 from ness_bench.tables.table import EXAMPLES, SOURCES, Table
@@ -36,13 +37,19 @@ def signal_of(table: Table, dataset: str, protocol: SearchProtocol) -> Signal:
     """What a table has to guide a search with.
 
     Raises:
-        NessBenchError: it has validation accuracies of neither the protocol's signal nor its report.
+        NessBenchError: it has validation accuracies of neither the protocol's signal nor its report, or no times.
     """
     training_set = SOURCES[dataset]["val"][0]
     wanted = table.runs.get((training_set, protocol.signal_epochs))
     published = wanted is not None and "val" in wanted.accuracy
     epochs = protocol.signal_epochs if published else protocol.report_epochs
     run = table.run(dataset, "val", epochs)
+    trained = np.isfinite(table.curves(dataset, "val", epochs)[:, :, -1]).any(1)
+    if not np.isfinite(run.train_seconds[trained]).any(1).all():
+        raise NessBenchError(
+            f"the table ({table.source}) does not say how long all trainings of {epochs} epochs on {dataset} took, and "
+            "a search is paid in seconds; import it with its times"
+        )
     seconds = protocol.seconds[dataset] * epochs / protocol.signal_epochs
     return Signal(epochs, seconds, published, "val" in run.evaluation_seconds)
 
@@ -98,7 +105,7 @@ class TableTask(Trials):
         signal = signal_of(table, dataset, protocol)
         curves = table.curves(dataset, "val", signal.epochs)
         there = np.isfinite(curves[:, :, -1])
-        draws = np.random.default_rng([repetition, 0]).random(there.shape)
+        draws = np.random.default_rng([repetition, 1]).random(there.shape)
         seeds = np.where(there, draws, -1).argmax(1)
         rows = np.flatnonzero(there.any(1))
         run = table.run(dataset, "val", signal.epochs)

@@ -125,6 +125,13 @@ class TrialTask(Protocol):
     @property
     def epochs(self) -> tuple[int, ...]: ...
 
+    def network(self, architecture: Architecture) -> Architecture:
+        """What stands for all architectures that are the same network here.
+
+        Where networks are trained, that is a functional class; in a table every string has numbers of its own.
+        """
+        ...
+
     def evaluate(self, architecture: Architecture, epochs: int | None = None, trained: int = 0) -> float:
         """Train a network and evaluate it on the validation split. Each call is charged, as asked for, anew.
 

@@ -23,8 +23,7 @@ class Trials(ABC):
         self.budget = budget
         self._epochs_paid: dict[Architecture, int] = {}
 
-    def _network(self, architecture: Architecture) -> Architecture:
-        """What stands for an architecture: here, itself."""
+    def network(self, architecture: Architecture) -> Architecture:
         return architecture
 
     @abstractmethod
@@ -40,14 +39,14 @@ class Trials(ABC):
         """The validation accuracy of a network after so many epochs, as a share."""
 
     def evaluation_cost(self, architecture: Architecture, epochs: int | None = None, trained: int = 0) -> float:
-        network = self._network(architecture)
+        network = self.network(architecture)
         until = self.epochs[-1] if epochs is None else epochs
         return self._price(network, until) - self._price(network, trained) + self._validation_price(network)
 
     def evaluate(self, architecture: Architecture, epochs: int | None = None, trained: int = 0) -> float:
         if architecture not in self.space:
             raise NessBenchError(f"{to_string(architecture)} is outside of the task's space")
-        network = self._network(architecture)
+        network = self.network(architecture)
         until = self.epochs[-1] if epochs is None else epochs
         if until not in self.epochs:
             raise NessBenchError(

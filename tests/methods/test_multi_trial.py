@@ -7,8 +7,9 @@ from ness_bench.ensembles.metrics import accuracy
 from ness_bench.errors import NessBenchError
 from ness_bench.methods.bohb import Density, brackets, nearest
 from ness_bench.methods.method import create
-from ness_bench.methods.random_pool import random_architectures
+from ness_bench.methods.multi_trial import random_proposals
 from ness_bench.methods.snas_reinforce import score_function_gradient
+from ness_bench.spaces.nas_bench_201 import neighbours
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.budget import Budget, BudgetExhausted
@@ -44,7 +45,7 @@ def test_random_search_keeps_the_best_it_saw():
     task = a_task(np.random.default_rng(0).random(WHOLE.size), 50)
     found = find("random-search", task)
     assert found == best_of(task.trials)
-    assert len({WHOLE.canonical(architecture) for architecture, *_ in task.trials}) == 50
+    assert len({architecture for architecture, *_ in task.trials}) == 50
 
 
 def test_regularized_evolution_mutates_the_best_alive():
@@ -54,10 +55,25 @@ def test_regularized_evolution_mutates_the_best_alive():
     outlived = 0
     for step in range(10, 80):
         parent = best_of(task.trials[step - 10 : step])
-        assert task.trials[step][0] in WHOLE.neighbours(parent)
+        assert task.trials[step][0] in neighbours(parent)
         outlived += best_of(task.trials[:step]) != parent
     assert outlived
     assert found == best_of(task.trials)
+
+
+def test_on_a_table_every_string_is_a_network_of_its_own():
+    """Random search draws among all of them, and evolution's children are all 24 that differ on one edge."""
+    task = a_task(additive(), budget=3_000)
+    find("random-search", task)
+    drawn = [trial[0] for trial in task.trials]
+    assert len(set(drawn)) == len(drawn) == 3_000
+    assert len({task.space.canonical(architecture) for architecture in drawn}) < 2_700
+    task = a_task(additive(), budget=4_000)
+    find("regularized-evolution", task, population=1, sample=1)
+    order = [trial[0] for trial in task.trials]
+    steps = {sum(a != b for a, b in zip(*pair, strict=True)) for pair in itertools.pairwise(order)}
+    assert steps == {1}
+    assert any(task.space.canonical(a) == task.space.canonical(b) for a, b in itertools.pairwise(order))
 
 
 def test_reinforce_concentrates_on_what_pays():
@@ -133,12 +149,15 @@ def test_a_proposal_outside_of_the_space_becomes_one_of_the_nearest():
 
 
 def test_bohb_learns_what_random_search_does_not():
+    """What it proposes gets better; what random search draws does not."""
     scores = additive()
-    found = {
-        name: np.mean([scores[WHOLE.rows[find(name, a_task(scores, 200), seed)]] for seed in range(8)])
-        for name in ("bohb", "random-search")
-    }
-    assert found["bohb"] > found["random-search"] + 0.015
+    gains = {name: [] for name in ("bohb", "random-search")}
+    for name, seed in itertools.product(gains, range(4)):
+        task = a_task(scores, 200)
+        find(name, task, seed)
+        gains[name].append((np.mean([trial[2] for trial in task.trials[100:]]) - scores.mean()) / scores.std())
+    assert np.abs(gains["random-search"]).max() < 0.3  # three standard errors of 100 draws
+    assert np.mean(gains["bohb"]) > 0.5
 
 
 def test_bohb_believes_the_longest_trainings():
@@ -157,7 +176,9 @@ def test_seminas_starts_at_random_and_then_proposes_better_networks_that_are_new
     small = {"hidden": 16, "batch_size": 20, "learning_rate": 5e-3, "pseudo_labelled": 200, "iterations": 2}
     found = find("seminas", task, **small, pretraining_epochs=30, epochs=2)
     drawn = [architecture for architecture, *_ in task.trials]
-    assert drawn[:33] == list(itertools.islice(random_architectures(WHOLE, np.random.default_rng(0)), 33))
+    random = list(itertools.islice(random_proposals(task, np.random.default_rng(0)), 60))
+    classes = [WHOLE.canonical(architecture) for architecture in random]
+    assert drawn[:33] == [a for place, a in enumerate(random) if classes[place] not in classes[:place]][:33]
     assert len(drawn) == len(set(map(WHOLE.canonical, drawn))) == 60
     accuracies = np.array([trial[2] for trial in task.trials])
     assert accuracies[33:].mean() > accuracies[:33].mean() + 0.2

@@ -63,6 +63,18 @@ def test_the_seed_that_is_seen_is_drawn_anew_in_each_repetition(table):
     assert seen == {0, 1}
 
 
+def test_which_seed_is_seen_does_not_follow_from_what_a_method_draws():
+    """A method's random numbers start from the repetition alone."""
+    size = len(architectures())
+    for repetition in range(3):
+        own = np.random.default_rng(repetition).random((size, 3))
+        task = TableTask.of(embedded(), "cifar10", PROTOCOL, repetition)
+        accuracies = embedded().curves("cifar10", "val", 200)[:, :, 0]
+        linked = np.where(np.isfinite(accuracies), own, -1).argmax(1)
+        seen = np.array([task.evaluate(a) for a in embedded().architectures[:80]])
+        assert not np.allclose(seen, accuracies[np.arange(80), linked[:80]] / 100)
+
+
 def test_a_training_goes_on_for_the_price_of_its_further_epochs(table):
     task, architecture = TableTask.of(table, "cifar10", PROTOCOL), table.architectures[5]
     run = table.runs["cifar10-valid", 12]
@@ -116,6 +128,15 @@ def test_a_table_without_the_signal_is_searched_by_what_it_has_for_as_many_train
     assert task.epochs == (200,)
     with pytest.raises(NessBenchError, match="no cifar10 val accuracy after 90 epochs"):
         signal_of(embedded(), "cifar10", SearchProtocol({"cifar10": 1}, "none", report_epochs=90))
+
+
+def test_a_table_without_times_cannot_be_paid(tmp_path):
+    nothing, accuracy = np.full(2, np.nan), np.full((2, 1, 1), 50, np.float32)
+    runs = {("cifar10-valid", 12): Run((), {"val": accuracy}, nothing[:, None], {})}
+    networks = {"cifar10-valid": Networks(nothing, nothing, nothing)}
+    write_table(tmp_path / "t", "made up", np.array([3, 10]), runs, networks)
+    with pytest.raises(NessBenchError, match=r"does not say how long all trainings of 12 epochs on cifar10 took"):
+        TableTask.of(open_table(tmp_path / "t"), "cifar10", PROTOCOL)
 
 
 def test_architectures_that_a_table_lacks_are_outside_of_the_space(tmp_path):
