@@ -53,6 +53,12 @@ def test_a_table_is_imported_described_and_queried(shared, tmp_path):
     assert naslib.split()[1] == shown.split()[1]  # the same string
 
 
+def test_a_folder_called_like_a_data_set_is_not_taken_for_it(tmp_path):
+    (tmp_path / "cifar10").mkdir()
+    shown = ness_bench("table", "info", "cifar10", folder=tmp_path)
+    assert (shown.returncode, shown.stdout.split()[1]) == (0, "embedded,")
+
+
 def test_methods_are_listed():
     listed = ness_bench("methods").stdout
     assert all(name in listed for name in methods())
@@ -77,6 +83,8 @@ def test_help_and_import_load_nothing_heavy():
         (["table", "query", "cifar10", "--arch", "4,0,3,1,4,3"], "which NAS-Bench-201 and NASLib read differently"),
         (["table", "query", "cifar10", "--arch", "1,2,3", "--order", "naslib"], "an architecture has 6, from 0 to 4"),
         (["table", "query", "cifar10", "--arch", 1, "--order", "nasbench"], "allowed: nas-bench-201, naslib"),
+        (["table", "query", "cifar10", "--arch", "|none~0|", "--order", "naslib"], "--order says how six operation"),
+        (["table", "import", "nas-bench-201", "nowhere.pth", "--out", "out"], "nowhere.pth is no file; give NAS-Bench"),
         (["search", "nes-rs", "--budget", 0.001, "--size", 3], "pays for no member"),
         (["search", "nes-rs", "--budget", 9, "--size", 0], "ask for 1 to"),
         (["search", "nes-rs", "--budget", 9, "--size", 5000], "covers"),

@@ -12,6 +12,8 @@ from ness_bench.studies.run import execute
 from ness_bench.studies.study import load_records, run
 from ness_bench.studies.trials import MOMENTS, TrialPlan, scores
 from ness_bench.tables.embedded import embedded
+from ness_bench.tables.folder import write_table
+from ness_bench.tables.table import Networks, Run
 from ness_bench.tasks.protocols import PROTOCOLS
 from ness_bench.tasks.table import TableTask
 
@@ -96,6 +98,28 @@ def _records(folder):
 def test_plans_that_a_table_cannot_serve_are_refused(changes, message):
     with pytest.raises(NessBenchError, match=message):
         plan(**changes).runs()
+
+
+def test_a_data_set_that_is_not_whole_is_not_scored(tmp_path):
+    """And a table that is not whole on the one that is searched is refused."""
+    one, half = np.full((2, 1, 1), 50, np.float32), np.array([60, np.nan], np.float32).reshape(2, 1, 1)
+    nothing = np.full(2, np.nan)
+
+    def table(test):
+        runs = {
+            ("cifar10-valid", 12): Run((), {"val": one}, np.ones((2, 1)), {}),
+            ("cifar10", 200): Run((), {"test": test}, np.ones((2, 1)), {}),
+            ("cifar100", 200): Run((), {"test": half}, np.ones((2, 1)), {}),
+        }
+        networks = {name: Networks(nothing, nothing, nothing) for name, _ in runs}
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        write_table(folder, "made up", np.array([3, 10]), runs, networks)
+        return str(folder)
+
+    (record,) = map(execute, plan(table=table(one), methods=["random-search"], repetitions=1).runs())
+    assert record["result"]["scores"] == {"cifar10": 0.5}
+    with pytest.raises(NessBenchError, match=r"lacks cifar10 accuracies after 200 epochs of some of its architectures"):
+        plan(table=table(half)).runs()
 
 
 @pytest.mark.parametrize("name", ["nas-bench-201", "samplers", "quick"])
