@@ -47,8 +47,8 @@ def embedded() -> Table:
         index = np.arange(len(architectures()))
         try:
             write_table(folder, f"embedded, from {_PACKAGE}", index, runs, networks)
-        except OSError:
-            if not folder.is_dir():  # another process was first
+        except (OSError, NessBenchError):
+            if not (folder / "table.json").is_file():  # else another process was first
                 raise
     return open_table(folder)
 

@@ -85,6 +85,23 @@ def test_it_is_read_once_and_then_mapped(monkeypatch, tmp_path):
     embedded.cache_clear()
 
 
+def test_another_process_may_be_first(monkeypatch, tmp_path):
+    """It writes the folder while this one reads the pickles."""
+    monkeypatch.setenv("NESS_BENCH_CACHE", str(tmp_path))
+    embedded.cache_clear()
+    read = module._read
+
+    def overtaken(path):
+        if not (tmp_path / "tables").exists():
+            monkeypatch.setattr(module, "_read", read)
+            embedded.__wrapped__()
+        return read(path)
+
+    monkeypatch.setattr(module, "_read", overtaken)
+    assert len(embedded()) == 15_625
+    embedded.cache_clear()
+
+
 @pytest.fixture
 def other_version(tmp_path, monkeypatch):
     """Where another version of the package has its file; it cannot be imported, only found."""
