@@ -20,8 +20,8 @@ import numpy as np
 from ness_bench.ensembles.metrics import accuracy
 from ness_bench.errors import NessBenchError
 from ness_bench.methods.method import register
-from ness_bench.methods.multi_trial import MultiTrial, random_proposals
-from ness_bench.methods.random_pool import require_members
+from ness_bench.methods.multi_trial import MultiTrial
+from ness_bench.methods.random_pool import in_random_order, require_members
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.task import Ensemble, Task, TrialTask
@@ -69,7 +69,7 @@ class FedNas(MultiTrial):
     def _finalists(self, task: TrialTask, rng: np.random.Generator) -> list[tuple[Architecture, float]]:
         """What was trained to the end until the budget was spent, with its accuracy on all validation examples."""
         finalists: list[tuple[Architecture, float]] = []
-        candidates = random_proposals(task, rng)
+        candidates = in_random_order(task.space, task.network, rng)
         try:
             while group := list(itertools.islice(candidates, self.group)):
                 for finalist in self._run(task, group):

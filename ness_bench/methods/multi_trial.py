@@ -37,16 +37,6 @@ class MultiTrial:
         return Ensemble.uniform([task.train(self.find(task, rng), seed=0)])
 
 
-def random_proposals(task: TrialTask, rng: np.random.Generator) -> Iterator[Architecture]:
-    """Architectures in random order, uniform over strings, of each network the first only."""
-    seen = set()
-    for row in rng.permutation(task.space.size):
-        architecture = task.space.architectures[row]
-        if task.network(architecture) not in seen:
-            seen.add(task.network(architecture))
-            yield architecture
-
-
 def evaluations(task: TrialTask, proposals: Iterator[Architecture]) -> Iterator[tuple[Architecture, float]]:
     """Evaluate what is proposed at the full recipe, until the budget is spent or nothing more is proposed.
 

@@ -1,6 +1,6 @@
 """What several methods begin with: networks drawn at random and trained until the budget is spent."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -10,14 +10,27 @@ from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.task import Member, Task
 
 
-def random_architectures(space: Space, rng: np.random.Generator) -> Iterator[Architecture]:
-    """Architectures in random order, uniform over strings, of each functional class the first only."""
+def in_random_order(
+    space: Space, network: Callable[[Architecture], Architecture], rng: np.random.Generator
+) -> Iterator[Architecture]:
+    """Architectures in random order, uniform over strings, of each network the first only.
+
+    Args:
+        space: to draw from.
+        network: what stands for all architectures that are the same network; see `task.TrialTask`.
+        rng: the only source of randomness.
+    """
     seen = set()
     for row in rng.permutation(space.size):
-        architecture = space.canonical(space.architectures[row])
-        if architecture not in seen:
-            seen.add(architecture)
+        architecture = space.architectures[row]
+        if network(architecture) not in seen:
+            seen.add(network(architecture))
             yield architecture
+
+
+def random_architectures(space: Space, rng: np.random.Generator) -> Iterator[Architecture]:
+    """Functional classes, by their canonical architectures, in the random order in which strings meet them."""
+    return map(space.canonical, in_random_order(space, space.canonical, rng))
 
 
 def train_random_pool(task: Task, rng: np.random.Generator) -> list[Member]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ness_bench.methods.method import register
-from ness_bench.methods.multi_trial import MultiTrial, evaluations, random_proposals
+from ness_bench.methods.multi_trial import MultiTrial, evaluations
+from ness_bench.methods.random_pool import in_random_order
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.tasks.task import TrialTask
 
@@ -16,5 +17,5 @@ class RandomSearch(MultiTrial):
     """Random networks until the budget is spent; the single best by validation accuracy."""
 
     def find(self, task: TrialTask, rng: np.random.Generator) -> Architecture:
-        seen = evaluations(task, random_proposals(task, rng))
+        seen = evaluations(task, in_random_order(task.space, task.network, rng))
         return max(seen, key=lambda trial: trial[1])[0]

@@ -23,7 +23,8 @@ import numpy.typing as npt
 
 from ness_bench.errors import NessBenchError
 from ness_bench.methods.method import register
-from ness_bench.methods.multi_trial import MultiTrial, evaluations, random_proposals
+from ness_bench.methods.multi_trial import MultiTrial, evaluations
+from ness_bench.methods.random_pool import in_random_order
 from ness_bench.sampling.posterior import Architectures, Floats
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.spaces.space import Space
@@ -107,7 +108,7 @@ class SemiNas(MultiTrial):
                     if task.budget.total - task.budget.left >= share * task.budget.total:
                         return
 
-        random = random_proposals(task, rng)
+        random = in_random_order(task.space, task.network, rng)
         yield from until(self.initial_share, random)
         network = EncoderPredictorDecoder(self.hidden, self.predictor_hidden, rng)
         for iteration in range(1, self.iterations + 1):

@@ -19,27 +19,11 @@ from ness_bench.errors import NessBenchError
 from ness_bench.methods.darts import derive
 from ness_bench.methods.method import register
 from ness_bench.methods.multi_trial import MultiTrial
-from ness_bench.sampling.inference import Adam
+from ness_bench.sampling.inference import Adam, leave_one_out_gradient
 from ness_bench.sampling.posterior import Floats, Posterior, log_softmax
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.task import TrialTask
-
-
-def score_function_gradient(rewards: Floats, one_hots: Floats) -> Floats:
-    """An unbiased estimate of ∇_α E_q[R], from draws of q and the leave-one-out baseline.
-
-    The score ∇log q(A) is onehot(A) − E_q[onehot], of which the baselines cancel the second term.
-
-    Args:
-        rewards: of at least 2 independent draws, [draws].
-        one_hots: of the draws, [draws, edges * operations].
-
-    Returns:
-        [edges * operations].
-    """
-    gradient: Floats = (rewards - rewards.mean()) @ one_hots / (len(rewards) - 1)
-    return gradient
 
 
 @register("snas-reinforce")
@@ -83,7 +67,7 @@ class SnasReinforce(MultiTrial):
                 )
             accuracies = np.array([task.evaluate(space.architectures[row]) for row in drawn.tolist()])
             rewards = accuracies - self.resource_weight * relative[drawn]
-            return score_function_gradient(rewards, prior.one_hots[drawn]).reshape(logits.shape)
+            return leave_one_out_gradient(rewards, prior.one_hots[drawn]).reshape(logits.shape)
 
         try:
             Adam(self.learning_rate, weight_decay=0).climb(step, alpha, sys.maxsize)

@@ -89,6 +89,22 @@ def elbo_gradient(logits: Floats, one_hots: Floats, tempered: Floats | float) ->
     return covariance.reshape(logits.shape)
 
 
+def leave_one_out_gradient(rewards: Floats, one_hots: Floats) -> Floats:
+    """An unbiased estimate of ∇_α E_q[R], from draws of q and the leave-one-out baseline.
+
+    The score ∇log q(A) is onehot(A) − E_q[onehot], of which the baselines cancel the second term.
+
+    Args:
+        rewards: of at least 2 independent draws, [draws].
+        one_hots: of the draws, [draws, edges * operations].
+
+    Returns:
+        [edges * operations].
+    """
+    gradient: Floats = (rewards - rewards.mean()) @ one_hots / (len(rewards) - 1)
+    return gradient
+
+
 def score_function_gradient(
     logits: Floats,
     one_hots: Floats,
@@ -114,7 +130,7 @@ def score_function_gradient(
     """
     drawn = rng.choice(len(one_hots), size=samples, p=np.exp(log_softmax(one_hots @ logits.ravel())))
     tempered = tempered_of(drawn)
-    likelihood_term: Floats = (tempered - tempered.mean()) @ one_hots[drawn] / (samples - 1)
+    likelihood_term = leave_one_out_gradient(tempered, one_hots[drawn])
     return elbo_gradient(logits, one_hots, 0.0) + likelihood_term.reshape(logits.shape)
 
 

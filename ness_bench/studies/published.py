@@ -11,7 +11,7 @@ from ness_bench.spaces.space import Space
 from ness_bench.studies.trials import TrialPlan, scores
 from ness_bench.tables.named import table_named
 from ness_bench.tasks.protocols import protocol_named
-from ness_bench.tasks.table import TableTask, signal_of
+from ness_bench.tasks.table import signal_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def comparison_of(plan: TrialPlan) -> Comparison:
     """Which methods of a study were run as the published ones were."""
     table, protocol = table_named(plan.table), protocol_named(plan.protocol, plan.dataset)
     signal, score = signal_of(table, plan.dataset, protocol), scores(table, protocol.report_epochs)[plan.dataset]
-    task = TableTask.of(table, plan.dataset, protocol)
+    covered = len(signal.architectures)
     whole = Space.whole().size
     obstacles = {
         f"there are no published numbers of protocol {plan.protocol} on {plan.dataset}": not any(
@@ -75,7 +75,7 @@ def comparison_of(plan: TrialPlan) -> Comparison:
         f"the table has no {protocol.signal_epochs}-epoch accuracies (guided by {signal.epochs}-epoch ones, "
         f"{signal.seconds:,.0f} s)": not signal.as_published,
         f"scored on {score.split}, since it has no test accuracies": score.split != "test",
-        f"the table covers {task.space.size:,} of {whole:,} architectures": task.space.size < whole,
+        f"the table covers {covered:,} of {whole:,} architectures": covered < whole,
         "the last trial had to fit into the budget": plan.strict,
     }
     if any(obstacles.values()):
@@ -89,6 +89,6 @@ def comparison_of(plan: TrialPlan) -> Comparison:
             reasons.append(f"{label} has constants of its own")
         else:
             published[label] = number
-            if len(task.epochs) < number.lengths:
+            if len(signal.lengths) < number.lengths:
                 remarks.append(f"{label} had no trainings of fewer than {signal.epochs} epochs, which the table lacks")
     return Comparison(published, tuple(reasons), tuple(remarks))

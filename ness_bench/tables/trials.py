@@ -21,7 +21,7 @@ class Trial:
         index: published index of the architecture.
         training_set: what it was trained on; see `table.SOURCES`.
         epochs: that it was trained for.
-        seed: of the training; None where the source does not say.
+        seed: of the training.
         accuracy: by split, in percent, float32 [epochs], NaN where it was not evaluated; or [1], after the last only.
         train_seconds: of the whole training; NaN if unknown.
         evaluation_seconds: by split, of one pass over it.
@@ -33,7 +33,7 @@ class Trial:
     index: int
     training_set: str
     epochs: int
-    seed: int | None
+    seed: int
     accuracy: Mapping[str, npt.NDArray[np.float32]]
     train_seconds: float
     evaluation_seconds: Mapping[str, float]
@@ -69,8 +69,8 @@ def assemble(
 
 
 def _run(trials: list[Trial], rows: Mapping[int, int]) -> Run:
-    seeds = sorted({trial.seed for trial in trials if trial.seed is not None})
-    columns: dict[int | None, int] = {seed: column for column, seed in enumerate(seeds)} or {None: 0}
+    seeds = sorted({trial.seed for trial in trials})
+    columns = {seed: column for column, seed in enumerate(seeds)}
     shape = (len(rows), len(columns))
     taken = np.zeros(shape, bool)
     train = np.full(shape, np.nan)

@@ -23,6 +23,8 @@ class Signal:
         seconds: that the search may spend.
         as_published: whether both are the protocol's. A table that lacks its epochs is searched by those that the
             protocol reports, for so many more seconds that as many trainings can be paid.
+        lengths: after how many epochs a trial can be evaluated, ascending.
+        architectures: rows of the table that were trained, int64.
         validation_measured: whether the seconds of a pass over the validation split are the table's own. Where it
             has none they are estimated: a third of what training on as many images takes.
     """
@@ -30,6 +32,8 @@ class Signal:
     epochs: int
     seconds: float
     as_published: bool
+    lengths: tuple[int, ...]
+    architectures: npt.NDArray[np.int64]
     validation_measured: bool
 
 
@@ -44,14 +48,16 @@ def signal_of(table: Table, dataset: str, protocol: SearchProtocol) -> Signal:
     published = wanted is not None and "val" in wanted.accuracy
     epochs = protocol.signal_epochs if published else protocol.report_epochs
     run = table.run(dataset, "val", epochs)
-    trained = np.isfinite(table.curves(dataset, "val", epochs)[:, :, -1]).any(1)
+    curves = table.curves(dataset, "val", epochs)
+    lengths = (epochs,) if curves.shape[2] == 1 else tuple(range(1, epochs + 1))
+    trained = np.flatnonzero(np.isfinite(curves[:, :, -1]).any(1))
     if not np.isfinite(run.train_seconds[trained]).any(1).all():
         raise NessBenchError(
             f"the table ({table.source}) does not say how long all trainings of {epochs} epochs on {dataset} took, and "
             "a search is paid in seconds; import it with its times"
         )
     seconds = protocol.seconds[dataset] * epochs / protocol.signal_epochs
-    return Signal(epochs, seconds, published, "val" in run.evaluation_seconds)
+    return Signal(epochs, seconds, published, lengths, trained, "val" in run.evaluation_seconds)
 
 
 class TableTask(Trials):
@@ -107,7 +113,7 @@ class TableTask(Trials):
         there = np.isfinite(curves[:, :, -1])
         draws = np.random.default_rng([repetition, 1]).random(there.shape)
         seeds = np.where(there, draws, -1).argmax(1)
-        rows = np.flatnonzero(there.any(1))
+        rows = signal.architectures
         run = table.run(dataset, "val", signal.epochs)
         train = np.nanmean(run.train_seconds[rows], axis=1)
         if signal.validation_measured:
@@ -117,13 +123,12 @@ class TableTask(Trials):
             validation = train / signal.epochs * images["val"] / images["train"] / 3
         whole = Space.whole()
         covered = tuple(table.architectures[row] for row in rows.tolist())
-        length = curves.shape[2]
         return cls(
             whole if len(covered) == whole.size else Space(whole.name, covered),
             curves[rows, seeds[rows]].astype(np.float64) / 100,
             train,
             validation,
-            (signal.epochs,) if length == 1 else tuple(range(1, length + 1)),
+            signal.lengths,
             Budget(signal.seconds, "s", overshoot=not strict),
         )
 

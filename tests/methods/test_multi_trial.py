@@ -7,8 +7,8 @@ from ness_bench.ensembles.metrics import accuracy
 from ness_bench.errors import NessBenchError
 from ness_bench.methods.bohb import Density, brackets, nearest
 from ness_bench.methods.method import create
-from ness_bench.methods.multi_trial import random_proposals
-from ness_bench.methods.snas_reinforce import score_function_gradient
+from ness_bench.methods.random_pool import in_random_order
+from ness_bench.sampling.inference import leave_one_out_gradient
 from ness_bench.spaces.nas_bench_201 import neighbours
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.bank import BankTask
@@ -176,7 +176,7 @@ def test_seminas_starts_at_random_and_then_proposes_better_networks_that_are_new
     small = {"hidden": 16, "batch_size": 20, "learning_rate": 5e-3, "pseudo_labelled": 200, "iterations": 2}
     found = find("seminas", task, **small, pretraining_epochs=30, epochs=2)
     drawn = [architecture for architecture, *_ in task.trials]
-    random = list(itertools.islice(random_proposals(task, np.random.default_rng(0)), 60))
+    random = list(itertools.islice(in_random_order(WHOLE, task.network, np.random.default_rng(0)), 60))
     classes = [WHOLE.canonical(architecture) for architecture in random]
     assert drawn[:33] == [a for place, a in enumerate(random) if classes[place] not in classes[:place]][:33]
     assert len(drawn) == len(set(map(WHOLE.canonical, drawn))) == 60
@@ -206,7 +206,7 @@ def test_the_gradient_of_snas_reinforce_is_unbiased(draws):
     exact = [(probabilities(alpha + s) - probabilities(alpha - s)) @ rewards / 2e-6 for s in step]
     q = probabilities(alpha)
     mean = sum(
-        q[list(rows)].prod() * score_function_gradient(rewards[list(rows)], one_hots[list(rows)])
+        q[list(rows)].prod() * leave_one_out_gradient(rewards[list(rows)], one_hots[list(rows)])
         for rows in itertools.product(range(7), repeat=draws)
     )
     assert mean == pytest.approx(np.array(exact), abs=1e-8)

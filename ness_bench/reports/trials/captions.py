@@ -8,7 +8,7 @@ from ness_bench.studies.trials import MISSING, Score, TrialPlan, scores
 from ness_bench.tables.named import table_named
 from ness_bench.tables.table import Table
 from ness_bench.tasks.protocols import protocol_named
-from ness_bench.tasks.table import Signal, TableTask, signal_of
+from ness_bench.tasks.table import Signal, signal_of
 
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
 
@@ -66,9 +66,8 @@ def _trial(plan: TrialPlan, table: Table, signal: Signal) -> str:
     """Which seed a trial shows, and which shorter ones there are."""
     seeds = table.run(plan.dataset, "val", signal.epochs).seeds
     drawn = ", of a seed drawn anew in each repetition" if len(seeds) > 1 else ""
-    lengths = TableTask.of(table, plan.dataset, protocol_named(plan.protocol, plan.dataset)).epochs
-    if len(lengths) > 1:
-        return f"{drawn}; shorter ones are on offer, {len(lengths)} lengths in all"
+    if len(signal.lengths) > 1:
+        return f"{drawn}; shorter ones are on offer, {len(signal.lengths)} lengths in all"
     return f"{drawn}; the table offers no shorter ones"
 
 
