@@ -13,7 +13,7 @@ from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernet import Supernet
 from ness_bench.spaces.nas_bench_201 import RESNET, architectures
 from ness_bench.training.fit import fit
-from ness_bench.training.one_shot import inherited, uniform
+from ness_bench.training.one_shot import inherited, kinds
 from ness_bench.training.recipe import Recipe
 
 ARCHITECTURES = {"residual block": RESNET, "all 3x3": (3,) * 6, "mixed": (3, 1, 2, 4, 3, 1)}
@@ -47,7 +47,7 @@ def test_a_supernet(benchmark, data, engine):
     few = replace(data, train=data.train.first(960))
     benchmark.group = "a single-path step of a supernet on 32 images"
     benchmark.extra_info["items"] = 30
-    measure(benchmark, engine, uniform.train, few, SKELETON, uniform.UniformRecipe(epochs=1, batch_size=32), 0)
+    measure(benchmark, engine, kinds.train, "uniform", few, SKELETON, kinds.recipe_of("uniform", epochs=1), 0)
 
 
 @both_engines

@@ -34,11 +34,17 @@ def average_pool_3x3(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
 
 
-def run_cell(architecture: Architecture, x: Tensor, convolve: Callable[[int, int, Tensor], Tensor]) -> Tensor:
+def run_cell(
+    architecture: Architecture,
+    x: Tensor,
+    convolve: Callable[[int, int, Tensor], Tensor],
+    weights: Tensor | None = None,
+) -> Tensor:
     """The output of a cell of a pruned architecture; a dead cell returns zeros.
 
     Args:
         convolve: maps an edge, its operation and its input to the output of its convolution.
+        weights: [edges]; where given, the output of each edge is multiplied by its weight.
     """
     nodes: dict[int, Tensor] = {0: x}
     for edge, (operation, (source, target)) in enumerate(zip(architecture, EDGES, strict=True)):
@@ -50,6 +56,8 @@ def run_cell(architecture: Architecture, x: Tensor, convolve: Callable[[int, int
             output = average_pool_3x3(nodes[source])
         else:
             output = convolve(edge, operation, nodes[source])
+        if weights is not None:
+            output = output * weights[edge]
         nodes[target] = nodes[target] + output if target in nodes else output
     return nodes[3] if 3 in nodes else torch.zeros_like(x)
 

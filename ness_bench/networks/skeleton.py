@@ -7,6 +7,7 @@ convolutions, 2 operations an element for batch normalisation, 1 for ReLU, 9 for
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 from ness_bench.data.images import DataSet
 from ness_bench.errors import NessBenchError
@@ -49,7 +50,18 @@ class Skeleton:
         return tuple((self.channels * 2**stage, size) for stage, size in enumerate(sizes))
 
 
-def require_fit(data: DataSet, skeleton: Skeleton) -> None:
+class TakesImages(Protocol):
+    """What a skeleton of any space says of its input and output; see `Skeleton`."""
+
+    @property
+    def image_size(self) -> int: ...
+    @property
+    def input_channels(self) -> int: ...
+    @property
+    def classes(self) -> int: ...
+
+
+def require_fit(data: DataSet, skeleton: TakesImages) -> None:
     """Refuse a data set that a skeleton's networks cannot take.
 
     Raises:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ness_bench.networks.nas_bench_201 import KERNEL, SkeletonNetwork, average_pool_3x3, run_cell
+from ness_bench.networks.one_shot_model import OneShotModel
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.spaces.nas_bench_201 import EDGES, OPERATIONS, POOL, SKIP, Architecture, prune
 
@@ -58,9 +59,9 @@ class MixedCell(nn.Module):
         convolved = F.conv2d(F.relu(x), kernels, padding=KERNEL[operation] // 2)
         return F.batch_norm(convolved, None, None, scale, training=True)
 
-    def forward_path(self, x: Tensor, path: Architecture) -> Tensor:
-        """The output of the cell of a pruned architecture."""
-        return run_cell(path, x, lambda edge, operation, x: self._convolve((edge,), operation, x))
+    def forward_path(self, x: Tensor, path: Architecture, weights: Tensor | None = None) -> Tensor:
+        """The output of the cell of a pruned architecture, each operation's output scaled by its edge's weight."""
+        return run_cell(path, x, lambda edge, operation, x: self._convolve((edge,), operation, x), weights)
 
     def _mix(self, x: Tensor, edges: tuple[int, ...], weights: Tensor) -> list[Tensor]:
         """The mixed operations of the edges that leave the node `x`, one output an edge.
@@ -88,7 +89,7 @@ class MixedCell(nn.Module):
         return nodes[3]
 
 
-class Supernet(SkeletonNetwork):
+class Supernet(SkeletonNetwork, OneShotModel):
     """The network of a skeleton with a mixed cell in every position.
 
     Its passes are the same in training and in evaluation: predictions depend on the whole batch.
@@ -101,6 +102,7 @@ class Supernet(SkeletonNetwork):
     def __init__(self, skeleton: Skeleton, generator: torch.Generator | None = None) -> None:
         super().__init__(skeleton, MixedCell, _BatchNorm)
         self.skeleton = skeleton
+        self.alpha_shape = (len(EDGES), len(OPERATIONS))
         for parameter in self.parameters():
             fan_in = parameter[0].numel() if parameter.ndim > 1 else self.classifier.in_features
             nn.init.uniform_(parameter, -(fan_in**-0.5), fan_in**-0.5, generator)
@@ -121,7 +123,16 @@ class Supernet(SkeletonNetwork):
         """
         return self._run(images, lambda cell, x: cell(x, weights))
 
-    def forward_path(self, images: Tensor, architecture: Architecture) -> Tensor:
-        """Logits [examples, classes] of one architecture; only operations on its pruned path are computed."""
-        path = prune(architecture)
-        return self._run(images, lambda cell, x: cell.forward_path(x, path))
+    def forward_path(self, images: Tensor, path: Architecture, weights: Tensor | None = None) -> Tensor:
+        """Logits [examples, classes] of one architecture; only operations on its pruned path are computed.
+
+        Args:
+            images: [examples, channels, height, width].
+            path: the architecture.
+            weights: [edges]; where given, each operation's output is multiplied by its edge's weight.
+        """
+        pruned = prune(path)
+        return self._run(images, lambda cell, x: cell.forward_path(x, pruned, weights))
+
+    def random_path(self, generator: torch.Generator) -> Architecture:
+        return tuple(torch.randint(len(OPERATIONS), (len(EDGES),), generator=generator).tolist())

@@ -13,7 +13,7 @@ from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernet import Supernet
 from ness_bench.spaces.nas_bench_201 import architectures
 from ness_bench.training.cpu.supernet import CPUSupernet
-from ness_bench.training.one_shot import inherited, uniform
+from ness_bench.training.one_shot import inherited, kinds, uniform
 from ness_bench.training.tensors import one_thread, to_arrays, to_tensor
 
 SKELETONS = [
@@ -102,10 +102,20 @@ def test_a_training_is_that_of_pytorch():
     split = LabelledImages(rng.integers(0, 256, (330, 8, 8, 1), np.uint8), rng.integers(0, 3, 330))
     data, skeleton = DataSet("noise", ("a", "b", "c"), split, split, split), Skeleton(cells=1, classes=3)
     recipe = replace(RECIPE, gradient_clip=1.0)
-    trained, eager = (uniform.train(data, skeleton, recipe, 3, engine=e) for e in ("cpu", "torch"))
+    told = {"cpu": [], "torch": []}
+
+    def trained_by(engine):
+        def done(epoch, loss):
+            told[engine].append((epoch, loss))
+
+        return kinds.train("uniform", data, skeleton, recipe, 3, engine=engine, done=done).model
+
+    trained, eager = trained_by("cpu"), trained_by("torch")
+    assert [epoch for epoch, _ in told["cpu"]] == [1, 2, 3]
+    np.testing.assert_allclose(told["cpu"], told["torch"], rtol=1e-4)
     for name, weight in eager.state_dict().items():
         torch.testing.assert_close(trained.state_dict()[name], weight, rtol=0, atol=1e-4, msg=name)
-    free = uniform.train(data, skeleton, replace(recipe, gradient_clip=1e9), 3)
+    free = kinds.train("uniform", data, skeleton, replace(recipe, gradient_clip=1e9), 3).model
     assert not torch.allclose(free.classifier.weight, eager.classifier.weight, atol=1e-3), "clipping had no effect"
 
 
@@ -120,10 +130,37 @@ def test_predictions_are_those_of_pytorch(skeleton, examples):
         np.testing.assert_allclose(found, expected, atol=1e-4, err_msg=str(path))
 
 
+@pytest.mark.parametrize("skeleton", SKELETONS)
+def test_predictions_by_the_statistics_of_other_images(skeleton):
+    """Both engines agree; the images' own statistics give what they always give; others make images independent."""
+    supernet, (images, _) = make(skeleton), noise(skeleton, 40)
+    few, others = images[:7], 2 * images[10:] + 1
+    for engine in ("cpu", "torch"):
+        by_own = inherited.predictions(supernet, PATHS, images, engine=engine, calibration=images)
+        plain = inherited.predictions(supernet, PATHS, images, engine=engine)
+        by_others = inherited.predictions(supernet, PATHS, images, engine=engine, calibration=others)
+        of_few = inherited.predictions(supernet, PATHS, few, engine=engine, calibration=others)
+        eager = inherited.predictions(supernet, PATHS, images, engine="torch", calibration=others)
+        for path, own, batch, other, alone, expected in zip(
+            PATHS, by_own, plain, by_others, of_few, eager, strict=True
+        ):
+            np.testing.assert_allclose(own, batch, atol=1e-5, err_msg=str(path))
+            np.testing.assert_allclose(other, expected, atol=1e-4, err_msg=str(path))
+            np.testing.assert_allclose(other[:7], alone, atol=1e-5, err_msg=str(path))
+            assert np.abs(other - batch).max() > 1e-3 or path == DEAD
+
+
+def test_the_engine_is_chosen_where_none_is_named():
+    images, _ = noise(Skeleton(channels=6), 16)
+    supernet = make(Skeleton(channels=6))
+    found = next(inherited.predictions(supernet, PATHS, images))
+    np.testing.assert_array_equal(found, inherited.probabilities(supernet, PATHS[0], images))
+
+
 def test_what_it_cannot_do_is_refused():
     images, _ = noise(SKELETONS[0], 16)
     with pytest.raises(NessBenchError, match=r"6 channels .* multiple of 4"):
-        next(inherited.predictions(make(Skeleton(channels=6)), PATHS, images))
+        next(inherited.predictions(make(Skeleton(channels=6)), PATHS, images, engine="cpu"))
     with pytest.raises(NessBenchError, match=r"batch size 100 .* multiple of 16"):
         CPUSupernet(SKELETONS[0], to_arrays(make(SKELETONS[0])), replace(RECIPE, batch_size=100))
     with pytest.raises(NessBenchError, match='"gpu"; choose "cpu" or "torch"'):

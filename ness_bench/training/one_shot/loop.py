@@ -1,0 +1,75 @@
+"""The loop that every training of a supernet runs in: epochs, checkpoints, progress, and a stop where it diverges."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ness_bench.errors import NessBenchError
+from ness_bench.training.fit import TrainingDivergedError
+from ness_bench.training.one_shot import checkpoint as checkpoints
+from ness_bench.training.one_shot.checkpoint import Identity
+from ness_bench.training.one_shot.training import Training
+from ness_bench.training.tensors import one_thread
+
+Done = Callable[[int, float], object]
+"""Is told each epoch that is done, from 1, and the mean of its steps' losses."""
+
+
+def run(
+    training: Training,
+    identity: Identity,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 1,
+    done: Done | None = None,
+) -> None:
+    """Train to the last epoch, from the checkpoint on where there is one.
+
+    Args:
+        training: as it was made.
+        identity: of the training.
+        checkpoint: the file that its state is kept in; it need not exist yet.
+        checkpoint_every: epochs between writes of it; the last epoch is written in any case.
+        done: is called after each epoch, when its checkpoint is written.
+
+    Raises:
+        TrainingDivergedError: a loss, a weight or an α is not finite. The checkpoint stays the last good one.
+        NessBenchError: the checkpoint cannot be gone on from, or its folder is missing.
+    """
+    if checkpoint_every < 1:
+        raise NessBenchError(f"a checkpoint every {checkpoint_every} epochs was asked for; give 1 or more")
+    kept = 0
+    if checkpoint is not None:
+        if not checkpoint.parent.is_dir():
+            raise NessBenchError(
+                f"{checkpoint} cannot be written: its folder is missing; make it, or give another path"
+            )
+        if checkpoint.exists():
+            kept = checkpoints.resume(checkpoint, identity, training)
+
+    def diverged(what: str, epoch: int, step: int) -> TrainingDivergedError:
+        last = (
+            f"the last good checkpoint is {checkpoint}, after epoch {kept}" if kept else "there is no good checkpoint"
+        )
+        return TrainingDivergedError(
+            f"training of a {identity.kind} supernet with seed {identity.seed} diverged in epoch {epoch} of {epochs}, "
+            f"step {step}: {what} not finite; lower the learning rate, now {identity.recipe['learning_rate']:g}; {last}"
+        )
+
+    epochs = identity.recipe["epochs"]
+    with one_thread():
+        for epoch in range(kept + 1, epochs + 1):
+            losses: list[float] = []
+            for loss in training.steps(epoch):
+                losses.append(loss)
+                if not math.isfinite(loss):
+                    raise diverged("the loss is", epoch, len(losses))
+            if not all(value.isfinite().all() for value in training.state().values()):
+                raise diverged("weights are", epoch, len(losses))  # a last step may spoil them after its loss
+            if checkpoint is not None and (epoch % checkpoint_every == 0 or epoch == epochs):
+                checkpoints.write(checkpoint, identity, epoch, training)
+                kept = epoch
+            if done is not None:
+                done(epoch, float(np.mean(losses)))
+    training.finish()
