@@ -1,5 +1,7 @@
 """The one error that users meet: bad input, told in a sentence they can act on."""
 
+from collections.abc import Sequence
+
 
 class NessBenchError(Exception):
     """Bad input.
@@ -9,7 +11,7 @@ class NessBenchError(Exception):
     """
 
 
-def nearest(given: str, known: list[str]) -> str:
+def nearest(given: str, known: Sequence[str]) -> str:
     """`; did you mean "x"?` for a near miss of `given` among `known`, else an empty string."""
     from difflib import get_close_matches
 

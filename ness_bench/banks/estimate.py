@@ -63,17 +63,18 @@ def _member_trial(few: DataSet, skeleton: Skeleton, plan: BuildPlan, stack: int)
 
 
 def _uniform_trial(few: DataSet, skeleton: Skeleton) -> float:
-    from ness_bench.training.one_shot import inherited, uniform
+    from ness_bench.training.one_shot import inherited
+    from ness_bench.training.one_shot.kinds import recipe_of, train
 
-    supernet = uniform.train(few, skeleton, uniform.UniformRecipe(epochs=1), 0)
-    list(inherited.predictions(supernet, [RESNET], few.normalise(few.val.pixels)))  # compiles
-    return _seconds(lambda epochs: uniform.train(few, skeleton, uniform.UniformRecipe(epochs=epochs), 0))
+    trained = train("uniform", few, skeleton, recipe_of("uniform", epochs=1), 0)
+    list(inherited.predictions(trained.model, [RESNET], few.normalise(few.val.pixels)))  # compiles
+    return _seconds(lambda epochs: train("uniform", few, skeleton, recipe_of("uniform", epochs), 0))
 
 
 def _darts_trial(few: DataSet, skeleton: Skeleton) -> float:
-    from ness_bench.training.one_shot import darts
+    from ness_bench.training.one_shot.kinds import recipe_of, train
 
-    return _seconds(lambda epochs: darts.train(few, skeleton, darts.DartsRecipe(epochs=epochs), 0))
+    return _seconds(lambda epochs: train("darts", few, skeleton, recipe_of("darts", epochs), 0))
 
 
 def estimate(

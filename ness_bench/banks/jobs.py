@@ -30,7 +30,7 @@ from ness_bench.files import write_atomically
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.spaces.nas_bench_201 import Architecture, prune
 from ness_bench.spaces.space import Space
-from ness_bench.training.fit import Fitted, TrainingDivergedError, fit
+from ness_bench.training.fit import Fitted, fit
 
 MOST_CLASSES = 64
 """Of images: with more, the units of the codec would not suffice to tell their probabilities apart."""
@@ -140,25 +140,27 @@ class SupernetJob:
         return self.folder / "supernets" / f"{self.name}.safetensors"
 
     def run(self) -> None:
-        from ness_bench.training.one_shot import darts, uniform, weights
+        from ness_bench.training.one_shot import kinds, weights
 
-        data, skeleton = load_data(self.plan), skeleton_of(self.plan)
-        recipe: uniform.UniformRecipe | darts.DartsRecipe
-        if self.kind == "uniform":
-            recipe = uniform.UniformRecipe(epochs=self.epochs)
-            supernet, alphas = uniform.train(data, skeleton, recipe, self.seed), None
-        else:
-            recipe = darts.DartsRecipe(epochs=self.epochs)
-            supernet, alphas = darts.train(data, skeleton, recipe, self.seed)
-        content = weights.to_bytes(supernet, alphas, kind=self.kind, seed=self.seed, recipe=asdict(recipe))
+        data, recipe = load_data(self.plan), kinds.recipe_of(self.kind, self.epochs)
+        trained = kinds.train(self.kind, data, skeleton_of(self.plan), recipe, self.seed)
+        content = weights.to_bytes(
+            trained.model,
+            trained.alphas,
+            kind=self.kind,
+            seed=self.seed,
+            recipe=asdict(recipe),
+            data=data.name,
+            data_digest=data.digest,
+        )
         write_atomically(self.path, lambda file: file.write(content))
 
     def alphas(self) -> npt.NDArray[np.float32]:
-        """α before the first and after each epoch of a DARTS supernet."""
+        """α before the first and after each epoch of a supernet that learns it."""
         from ness_bench.training.one_shot import weights
 
         _, alphas = weights.load(self.path, skeleton_of(self.plan))
-        assert alphas is not None, "DARTS learns α"
+        assert alphas is not None, f"{self.kind} learns no α"
         return alphas
 
 
@@ -180,20 +182,10 @@ class InheritedJob:
         supernet, alphas = weights.load(job.path, skeleton_of(job.plan))
         architectures = sorted({prune(architecture) for architecture in self.space.architectures})
         predict = partial(inherited.predictions, supernet, architectures)
-        arrays: dict[str, Any] = supernets.scores(predict, data.normalise(data.val.pixels), data.val.labels)
-        if not np.isfinite(arrays["nll"]).all():
-            raise TrainingDivergedError(
-                f"supernet {job.name} diverged, its predictions are not finite; leave its kind or length out"
-            )
-        arrays |= {
-            "architectures": np.array(architectures, np.int8),
-            "kind": job.kind,
-            "epochs": job.epochs,
-            "seed": job.seed,
-            "passes": job.epochs * len(data.train),
-        }
-        arrays |= {"alphas": alphas} if alphas is not None else {}
-        write_atomically(self.path, lambda file: np.savez_compressed(file, **arrays))
+        scores = supernets.scores(predict, data.normalise(data.val.pixels), data.val.labels)
+        passes = job.epochs * len(data.train)
+        content = supernets.content(scores, architectures, job.kind, job.epochs, job.seed, passes, alphas)
+        write_atomically(self.path, lambda file: np.savez_compressed(file, **content))
 
 
 class Job(Protocol):

@@ -1,11 +1,10 @@
 """What a bank holds, and how well it tells architectures apart."""
 
-import itertools
-
 import numpy as np
 import numpy.typing as npt
 
 from ness_bench.banks.bank import Bank
+from ness_bench.banks.ranks import between_seeds, ranks_of, spearman
 from ness_bench.banks.supernets import StoredSupernet
 from ness_bench.spaces.nas_bench_201 import canonical
 from ness_bench.spaces.space import Space
@@ -27,12 +26,7 @@ def seed_spread(bank: Bank) -> float:
 
 def seed_rank(bank: Bank) -> float:
     """Spearman of test accuracy between two seeds of random architectures, the mean over pairs; NaN without pairs."""
-    accuracies = random_seeds(bank).T
-    return (
-        float(np.mean([_spearman(a, b) for a, b in itertools.combinations(accuracies, 2)]))
-        if len(accuracies) > 1
-        else float("nan")
-    )
+    return between_seeds(random_seeds(bank)).spearman
 
 
 def architecture_spread(bank: Bank) -> float:
@@ -54,13 +48,7 @@ def _nas_bench_201_rank(bank: Bank, accuracy: npt.NDArray[np.float64]) -> float:
         classes.setdefault(canonical(architecture), []).append(of_string)
     rows = np.flatnonzero(bank.members.seeds == 0)
     published = np.array([np.mean(classes[bank.members.architectures[row]]) for row in rows])
-    return _spearman(accuracy[rows], published)
-
-
-def _spearman(a: npt.NDArray[np.floating], b: npt.NDArray[np.floating]) -> float:
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(a, b).statistic)
+    return spearman(accuracy[rows], published)
 
 
 def summarise(bank: Bank) -> list[tuple[str, str]]:
@@ -90,7 +78,7 @@ def summarise(bank: Bank) -> list[tuple[str, str]]:
         ("spread of accuracy", f"{between:.4f} between architectures, {spread:.4f} between seeds: "
                                f"{between / spread if spread else np.inf:.1f} times ({random} random classes)"),
         ("seed→seed ranks", f"Spearman {seed_rank(bank):.3f} of test accuracy ({random} random classes)"),
-        ("val→test ranks", f"Spearman {_spearman(val[first], test[first]):.3f} (seed 0)"),
+        ("val→test ranks", f"Spearman {spearman(val[first], test[first]):.3f} (seed 0)"),
         ("NAS-Bench-201 ranks", f"Spearman {_nas_bench_201_rank(bank, test):.3f} with 200-epoch CIFAR-10 accuracy"),
         ("training", f"{members.cpu_seconds.sum() / 3600:.2f} CPU hours, "
                      f"median {np.median(members.cpu_seconds):.2f} s a member"),
@@ -100,13 +88,8 @@ def summarise(bank: Bank) -> list[tuple[str, str]]:
 
 def _supernet_line(bank: Bank, stored: StoredSupernet) -> str:
     """How well inherited-weight scores rank the bank's networks: strings, and one string a functional class."""
-    row_of = {bank.members.architectures[row]: row for row in np.flatnonzero(bank.members.seeds == 0)}
-    strings = bank.space.array
-    stand_alone = bank.test_scores.accuracy[[row_of[bank.space.canonical(a)] for a in bank.space.architectures]]
-    classes = np.array(list(row_of), np.int8)
-    by_class = _spearman(-stored.nll[stored.rows(classes)], bank.test_scores.accuracy[list(row_of.values())])
-    by_string = _spearman(-stored.nll[stored.rows(strings)], stand_alone)
+    ranks = ranks_of(bank, stored)
     return (
         f"accuracy {stored.accuracy.mean():.3f}, best {stored.accuracy.max():.3f}; inherited-weight NLL ranks test "
-        f"accuracy with Spearman {by_class:.3f} of classes, {by_string:.3f} of strings"
+        f"accuracy with Spearman {ranks['classes'].spearman:.3f} of classes, {ranks['strings'].spearman:.3f} of strings"
     )

@@ -8,28 +8,30 @@
     alphas           float32 [epochs + 1, edges, operations], for kinds that learn them
 
 so that a search on the bank looks up what passes through the supernet would have given. The validation
-split is cut into batches of `BATCH` in its stored order, and each is normalised by its own statistics, as in
+split is cut into batches in its stored order, and each is normalised by its own statistics, as in
 training. Predictions themselves are not stored: they are computed when
 a search asks for them, from the weights and the images of `supernets/val_images.npz`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import load_file
 
+from ness_bench.banks.inherited_scores import ComputedScores, parts_of
 from ness_bench.ensembles.metrics import TINY, accuracy, true_class
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.spaces.nas_bench_201 import Architecture, architectures, prune
+from ness_bench.training.fit import TrainingDivergedError
 from ness_bench.training.parameters import Parameters
 
-BATCH = 100
-"""Validation examples in a batch; the last one may be smaller."""
+if TYPE_CHECKING:
+    from ness_bench.networks.supernet import Supernet
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,37 @@ class StoredSupernet:
         summed: npt.NDArray[np.float64] = of_batches.sum(1, dtype=np.float64)
         return summed
 
+    @cached_property
+    def _computed(self) -> dict[str, ComputedScores]:
+        return {}
+
+    def computed(
+        self, statistics: str, labels: npt.NDArray[np.int64], calibration: npt.NDArray[np.float32] | None
+    ) -> ComputedScores:
+        """Scores with other statistics of batch normalisation than the stored ones have; kept once computed.
+
+        Args:
+            statistics: one of `inherited_scores.STATISTICS`.
+            labels: of the validation split.
+            calibration: normalised training images, for "calibrated".
+        """
+        if statistics not in self._computed:
+            self._computed[statistics] = ComputedScores(
+                self.kind, self.epochs, self.model, self.alphas, self.images, labels, statistics, calibration
+            )
+        return self._computed[statistics]
+
+    @cached_property
+    def model(self) -> "Supernet":
+        """The supernet, in PyTorch."""
+        import torch  # here, since it is slow to load and most searches do without
+
+        from ness_bench.networks.supernet import Supernet
+
+        model = Supernet(self.skeleton)
+        model.load_state_dict({name: torch.from_numpy(value) for name, value in self.weights.items()})
+        return model
+
     def predict(self, architectures: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
         """Class probabilities on the validation split, float32 [architectures, examples, classes]."""
         from ness_bench.training.cpu.supernet import predictions  # here, since Numba is slow to load
@@ -96,11 +129,6 @@ class StoredSupernet:
             for part in parts_of(len(self.images))
         ]
         return np.concatenate(parts, axis=1)
-
-
-def parts_of(examples: int) -> list[slice]:
-    """The batches that a validation split is cut into."""
-    return [slice(first, first + BATCH) for first in range(0, examples, BATCH)]
 
 
 def scores(
@@ -125,6 +153,33 @@ def scores(
         "accuracy": (np.sum(right, axis=0) / len(labels)).astype(np.float32),
         "log_likelihoods": np.array(log_likelihoods, np.float16).T,
     }
+
+
+def content(
+    scores: dict[str, npt.NDArray[Any]],
+    architectures: Sequence[Architecture],
+    kind: str,
+    epochs: int,
+    seed: int,
+    passes: int,
+    alphas: npt.NDArray[np.float32] | None,
+) -> dict[str, Any]:
+    """All arrays of `supernets/NAME.npz`.
+
+    Args:
+        scores: of `architectures`, as `scores` gives them.
+
+    Raises:
+        TrainingDivergedError: a score is not finite.
+    """
+    if not np.isfinite(scores["nll"]).all():
+        raise TrainingDivergedError(
+            f"a {kind} supernet of {epochs} epochs with seed {seed} diverged, its predictions are not finite; leave "
+            "its kind or length out"
+        )
+    made = {"kind": kind, "epochs": epochs, "seed": seed, "passes": passes}
+    learned = {"alphas": alphas} if alphas is not None else {}
+    return scores | {"architectures": np.array(architectures, np.int8)} | made | learned
 
 
 def read(path: Path, skeleton: Skeleton, images: npt.NDArray[np.float32]) -> StoredSupernet:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ness_bench import __version__
-from ness_bench.cli import bank, study, table
+from ness_bench.cli import bank, study, supernet, table
 from ness_bench.errors import NessBenchError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(bank.app, name="bank")
+app.add_typer(supernet.app, name="supernet")
 app.add_typer(table.app, name="table")
 app.add_typer(study.app, name="study")
 
@@ -77,6 +78,9 @@ def search(
     size: Annotated[int, typer.Option(help="Members of the ensemble.")],
     bank: BankOption = "fashion",
     seed: Annotated[int, typer.Option(min=0, help="The only source of randomness; a study's repetition.")] = 0,
+    cost_model: Annotated[
+        str, typer.Option(help="measured, or nas-bench-201: supernets are charged as at full scale.")
+    ] = "measured",
     settings: Annotated[list[str] | None, typer.Option("--set", help="A constant, as in --set delta=0.5.")] = None,
 ) -> None:
     """Search an ensemble on a bank and print it, its metrics and what it cost, as JSON.
@@ -88,7 +92,8 @@ def search(
     from ness_bench.studies.ensembles import search as run_search
 
     opened = open_named(bank)
-    run = EnsembleRun(method, method, bank, opened.digest, size, budget, seed, _constants(settings or []))
+    constants = _constants(settings or [])
+    run = EnsembleRun(method, method, bank, opened.digest, size, budget, cost_model, seed, constants)
     print(json.dumps(run_search(run, opened), indent=2))
 
 

@@ -232,3 +232,15 @@ def merge(
 
     copied = merge(shards, out)
     print(f"{copied} files copied to {out}.partial; `ness-bench bank build --out {out}` with the same options goes on")
+
+
+@app.command("add")
+def add(
+    bank: Annotated[Path, typer.Argument(help="Folder of a finished bank.")],
+    supernets: Annotated[list[Path], typer.Argument(help="Folders that `ness-bench supernet evaluate` has scored.")],
+) -> None:
+    """Add supernets to a bank: searches on it can buy them from then on. The bank's digest changes."""
+    from ness_bench.banks.supernet_folder import add
+
+    for folder in supernets:
+        print(f"{bank} holds {add(folder, bank)}")

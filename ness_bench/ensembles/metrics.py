@@ -1,7 +1,7 @@
 """Metrics of an ensemble's predictions.
 
-The ensemble predicts the (weighted) mean of its members' class probabilities, never of their logits,
-and every metric scores that one prediction; only `member_accuracy`, `member_nll` and
+The ensemble predicts the (weighted) mean of its members' class probabilities, unless the mean of their logits is
+asked for, and every metric scores that one prediction; only `member_accuracy`, `member_nll` and
 `oracle_accuracy` look at the members one by one.
 
 Inputs are `probabilities`, float [members, examples, classes], and `labels`, int [examples]. Sums over
@@ -20,6 +20,9 @@ Integers = npt.NDArray[np.integer]
 
 TINY = float(np.finfo(np.float32).tiny)
 """Probabilities are raised to this before a logarithm, so one example costs at most 87.3 nats."""
+
+AVERAGING = ("probabilities", "logits")
+"""What of the members is averaged."""
 
 BINS = 15
 """Of the expected calibration error, unless told otherwise."""
@@ -50,13 +53,18 @@ class EnsembleMetrics:
     oracle_accuracy: float
 
 
-def evaluate(probabilities: Floats, labels: Integers, weights: npt.ArrayLike | None = None) -> EnsembleMetrics:
+def evaluate(
+    probabilities: Floats,
+    labels: Integers,
+    weights: npt.ArrayLike | None = None,
+    averaging: str = "probabilities",
+) -> EnsembleMetrics:
     """All metrics of the ensemble whose members predict `probabilities` and count by `weights`.
 
     Raises:
-        NessBenchError: the weights do not sum to 1.
+        NessBenchError: the weights do not sum to 1, or the averaging is unknown.
     """
-    ensemble = ensemble_probabilities(probabilities, weights)
+    ensemble = ensemble_probabilities(probabilities, weights, averaging)
     predictions = probabilities.argmax(axis=-1)
     return EnsembleMetrics(
         accuracy=accuracy(ensemble, labels),
@@ -70,27 +78,47 @@ def evaluate(probabilities: Floats, labels: Integers, weights: npt.ArrayLike | N
     )
 
 
-def ensemble_probabilities(probabilities: Floats, weights: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
-    """The ensemble's prediction: the mean of its members' probabilities.
+def ensemble_probabilities(
+    probabilities: Floats, weights: npt.ArrayLike | None = None, averaging: str = "probabilities"
+) -> npt.NDArray[np.float64]:
+    """The ensemble's prediction: the mean of its members' probabilities, or the softmax of their mean logits.
 
     Args:
         probabilities: float [members, examples, classes].
         weights: float [members], summing to 1; None for the plain mean.
+        averaging: one of `AVERAGING`. Logits are the log-probabilities, up to a constant that the softmax removes;
+            probabilities are raised to `TINY` before the logarithm.
 
     Returns:
         float64 [examples, classes].
+
+    Raises:
+        NessBenchError: the weights do not sum to 1, or the averaging is unknown.
+    """
+    if averaging not in AVERAGING:
+        raise NessBenchError(f'averaging was given as "{averaging}"; allowed: {", ".join(AVERAGING)}')
+    if averaging == "logits":
+        logits = np.log(np.maximum(probabilities, TINY, dtype=np.float64))
+        geometric: npt.NDArray[np.float64] = np.exp(_mean(logits, weights))
+        geometric /= geometric.sum(-1, keepdims=True)
+        return geometric
+    return _mean(probabilities, weights)
+
+
+def _mean(of_members: Floats, weights: npt.ArrayLike | None = None) -> npt.NDArray[np.float64]:
+    """The weighted mean over members, [members, ...] to float64 [...].
 
     Raises:
         NessBenchError: the weights do not sum to 1.
     """
     mean: npt.NDArray[np.float64]
     if weights is None:
-        mean = probabilities.mean(axis=0, dtype=np.float64)
+        mean = of_members.mean(axis=0, dtype=np.float64)
         return mean
     shares = np.asarray(weights, dtype=np.float64)
     if not np.isclose(shares.sum(), 1, atol=1e-6):
         raise NessBenchError(f"ensemble weights sum to {shares.sum():g} but must sum to 1; divide them by their sum")
-    mean = np.einsum("m,mec->ec", shares, probabilities)
+    mean = np.einsum("m,m...->...", shares, of_members)
     return mean
 
 

@@ -1,4 +1,4 @@
-"""NESS's pipeline (Shu, Chen, Dai & Low, arXiv 2109.02533), shared by its two samplers.
+"""NESS's pipeline (Shu, Chen, Dai & Low, arXiv 2109.02533), shared by all its samplers.
 
 1. A supernet is trained, each step on one uniformly drawn architecture.
 2. A posterior q_α(A) over architectures is inferred from the validation split with inherited weights.
@@ -9,87 +9,130 @@
 All five are paid from the budget; drawing is free.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from ness_bench.ensembles.metrics import AVERAGING, ensemble_probabilities, nll
 from ness_bench.errors import NessBenchError
-from ness_bench.sampling.inference import Adam, score_function
+from ness_bench.sampling.inference import Adam, score_function, straight_through
 from ness_bench.sampling.posterior import Posterior
 from ness_bench.spaces.nas_bench_201 import Architecture, prune
 from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.task import Ensemble, Supernet, Task
 
-Draw = Callable[[Posterior, int, np.random.Generator, int], npt.NDArray[np.int64]]
-"""A sampler: (posterior, n, rng, T) to T ensembles of n members, indices into the support, [T, n]."""
+INFERENCE = ("score-function", "straight-through")
 
 
 @dataclass(frozen=True)
-class Ness:
+class Ness(ABC):
     """The constants of steps 1, 2 and 4, and the pipeline.
 
     Attributes:
         supernet_share: the longest supernet training on offer that takes at most this share of the budget
             is bought, or the shortest if none is so cheap. Source: ours.
+        supernet_epochs: buys this length instead; 0 leaves it to the share.
+        statistics: of batch normalisation with inherited weights: "batch", "split" or "calibrated"; see
+            `Task.supernet`.
+        inference: of α: "score-function", or "straight-through" with Gumbel-softmax samples and gradients through
+            the supernet (the paper's); both take about as many FLOPs. Source of the default: ours.
         temperature: divides the log-likelihood of the validation split, a sum over its examples. The
             paper does not give it. Source: ours.
         epochs: passes over the validation split in which α is inferred (20 in an independent port).
         batches_per_step: batches of validation examples a step. The noise of the gradient comes mostly from
             which architectures are drawn, so that many small steps pay best. Source: ours.
-        samples_per_step: architectures drawn a step. Source: ours.
+        samples_per_step: architectures drawn a step by the score function; straight-through takes one, all of
+            whose operations are computed. Source: ours.
         learning_rate: of Adam on α (1e-2 in an independent port, which takes more steps). Source: ours.
         draws: T, ensembles drawn before the best is chosen (10 in an independent port).
+        averaging: of the members' "probabilities" or "logits", in the choice and in the ensemble.
     """
 
     supernet_share: float = 0.25
+    supernet_epochs: int = 0
+    statistics: str = "batch"
+    inference: str = "score-function"
     temperature: float = 1.0
     epochs: int = 20
     batches_per_step: int = 1
     samples_per_step: int = 16
     learning_rate: float = 0.05
     draws: int = 10
+    averaging: str = "probabilities"
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise NessBenchError(f"temperature was given as {self.temperature}; it must be positive")
         if min(self.epochs, self.batches_per_step, self.draws) < 1 or self.samples_per_step < 2:
             raise NessBenchError("epochs, batches_per_step and draws must be at least 1, samples_per_step at least 2")
+        if self.supernet_epochs < 0:
+            raise NessBenchError(f"supernet_epochs was given as {self.supernet_epochs}; give 0, or a length on offer")
+        for name, value, allowed in (
+            ("inference", self.inference, INFERENCE),
+            ("averaging", self.averaging, AVERAGING),
+        ):
+            if value not in allowed:
+                raise NessBenchError(f'{name} was given as "{value}"; allowed: {", ".join(allowed)}')
 
-    def run(self, draw: Draw, task: Task, rng: np.random.Generator) -> Ensemble:
-        """The whole pipeline with one sampler."""
-        supernet = self._buy_supernet(task)
+    @abstractmethod
+    def draw(
+        self, posterior: Posterior, supernet: Supernet, task: Task, rng: np.random.Generator
+    ) -> npt.NDArray[np.int8]:
+        """T ensembles of n architectures: operation indices, int8 [T, n, edges]."""
+
+    def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
+        """The whole pipeline."""
+        supernet = task.supernet("uniform", self._supernet_epochs(task), self.statistics)
         posterior = self._infer(supernet, task, rng)
-        drawn = task.space.array[draw(posterior, task.ensemble_size, rng, self.draws)]
-        return train(task, self._select(supernet, task, drawn))
+        drawn = self.draw(posterior, supernet, task, rng)
+        return train(task, self._select(supernet, task, drawn), self.averaging)
 
-    def _buy_supernet(self, task: Task) -> Supernet:
+    def _supernet_epochs(self, task: Task) -> int:
+        if self.supernet_epochs:
+            return self.supernet_epochs
         prices = task.supernet_epochs("uniform")
         affordable = [epochs for epochs, price in prices.items() if price <= self.supernet_share * task.budget.total]
-        return task.supernet("uniform", max(affordable, default=min(prices)))
+        return max(affordable, default=min(prices))
 
     def _infer(self, supernet: Supernet, task: Task, rng: np.random.Generator) -> Posterior:
+        support, batches, adam = task.space.array, supernet.batches, Adam(self.learning_rate)
+        if self.inference == "straight-through":
+            return straight_through(
+                supernet.log_likelihood_gradient,
+                support,
+                batches,
+                self.temperature,
+                rng,
+                epochs=self.epochs,
+                batch_size=self.batches_per_step,
+                samples_per_step=1,
+                adam=adam,
+            )
         return score_function(
             supernet.log_likelihoods,
-            task.space.array,
-            supernet.batches,
+            support,
+            batches,
             self.temperature,
             rng,
             epochs=self.epochs,
             batch_size=self.batches_per_step,
             samples_per_step=self.samples_per_step,
-            adam=Adam(self.learning_rate),
+            adam=adam,
         )
 
     def _select(self, supernet: Supernet, task: Task, drawn: npt.NDArray[np.int8]) -> list[Architecture]:
         """Of the drawn ensembles [T, n, edges] that can still be paid, the best with inherited weights."""
         paths = [prune(tuple(member)) for member in drawn.reshape(-1, drawn.shape[-1]).tolist()]
         distinct, where = np.unique(np.array(paths, np.int8), axis=0, return_inverse=True)
-        inherited = supernet.true_class(distinct)[where.reshape(drawn.shape[:2])]  # [T, n, examples]
-        nll = -np.log(inherited.mean(1, dtype=np.float64)).mean(-1)
-        for choice in np.argsort(nll, kind="stable"):
+        inherited = supernet.predict(distinct)
+        losses = [
+            nll(ensemble_probabilities(inherited[rows], averaging=self.averaging), task.val_labels)
+            for rows in where.reshape(drawn.shape[:2])
+        ]
+        for choice in np.argsort(losses, kind="stable"):
             members = [tuple(member) for member in drawn[choice].tolist()]
             if task.budget.affords(sum(task.training_cost(a) for a, _ in trainings(task, members))):
                 return members
@@ -113,8 +156,8 @@ def trainings(task: Task, architectures: list[Architecture]) -> Counter[tuple[Ar
     return needed
 
 
-def train(task: Task, architectures: list[Architecture]) -> Ensemble:
+def train(task: Task, architectures: list[Architecture], averaging: str = "probabilities") -> Ensemble:
     """Train an ensemble, and weigh each member by how often it counts."""
     needed = trainings(task, architectures)
     members = tuple(task.train(architecture, seed) for architecture, seed in needed)
-    return Ensemble(members, tuple(count / len(architectures) for count in needed.values()))
+    return Ensemble(members, tuple(count / len(architectures) for count in needed.values()), averaging)

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ness_bench.methods.method import register
 from ness_bench.methods.ness import Ness
+from ness_bench.sampling.posterior import Posterior
 from ness_bench.sampling.svgd_rd import SVGDRD
-from ness_bench.tasks.task import Ensemble, Task
+from ness_bench.tasks.task import Supernet, Task
 
 
 @register("ness-svgd-rd")
@@ -32,5 +34,7 @@ class NessSVGDRD(Ness):
     def _sampler(self) -> SVGDRD:
         return SVGDRD(delta=self.delta, sigma=self.sigma, steps=self.steps)
 
-    def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
-        return self.run(self._sampler().draw, task, rng)
+    def draw(
+        self, posterior: Posterior, supernet: Supernet, task: Task, rng: np.random.Generator
+    ) -> npt.NDArray[np.int8]:
+        return posterior.support[self._sampler().draw(posterior, task.ensemble_size, rng, self.draws)]

@@ -3,6 +3,7 @@
 A plan is a TOML file; `plan_file` reads it. What kind of study it is follows from what it is on:
 
     bank = …                        `ensembles`: methods search ensembles on a prediction bank
+    bank = …, factors = …           `ablations`: the same, one factor of the methods or the task changed at a time
     table = …, protocol = …         `trials`: methods search one network in a table, by a published protocol
     table = …, temperatures = …     `samplers`: NESS's samplers on a table, against what they should draw from
 """

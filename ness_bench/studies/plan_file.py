@@ -8,13 +8,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from ness_bench.errors import NessBenchError, nearest
+from ness_bench.studies.ablations import AblationPlan
 from ness_bench.studies.ensembles import EnsemblePlan
 from ness_bench.studies.plan import MethodPlan, Plan
 from ness_bench.studies.samplers import SamplerPlan
 from ness_bench.studies.trials import TrialPlan
 
-_KINDS: dict[str, type[Plan]] = {"bank": EnsemblePlan, "protocol": TrialPlan, "temperatures": SamplerPlan}
-"""The key that a plan of each kind has, and no other."""
+_KINDS: dict[str, type[Plan]] = {
+    "factors": AblationPlan,
+    "bank": EnsemblePlan,
+    "protocol": TrialPlan,
+    "temperatures": SamplerPlan,
+}
+"""The key that a plan of each kind has. A study of factors is on a bank as well; no other has two."""
 
 
 def read_plan(path: Path) -> Plan:
@@ -52,6 +58,8 @@ def read_kept_plan(path: Path) -> Plan:
 
 def _kind_of(path: Path, content: Any) -> type[Plan]:
     kinds = [kind for key, kind in _KINDS.items() if isinstance(content, dict) and key in content]
+    if AblationPlan in kinds:
+        kinds = [kind for kind in kinds if kind is not EnsemblePlan]
     if len(kinds) != 1:
         raise NessBenchError(
             f"plan {path} must have exactly one of the keys {', '.join(_KINDS)}, which say what kind of study it is; "

@@ -1,6 +1,7 @@
 """From the records of single runs to means with bootstrap intervals, over complete grids only."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,50 @@ def bootstrap_interval(
     means = np.array([sample[rows].mean(axis=0) for rows in draws])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean of paired differences and the ends of its 95 % bootstrap interval.
+
+    Attributes:
+        repetitions: pairs; the interval of a single one says nothing.
+    """
+
+    mean: float
+    low: float
+    high: float
+    repetitions: int
+
+    @property
+    def clear(self) -> bool:
+        """Whether there are several pairs and their interval leaves out 0."""
+        return self.repetitions > 1 and not self.low <= 0 <= self.high
+
+    @property
+    def none(self) -> bool:
+        """Whether all pairs are equal."""
+        return self.mean == self.low == self.high == 0
+
+
+def paired_difference(runs: pd.DataFrame, others: pd.DataFrame, metric: str) -> Difference:
+    """A metric of some runs minus that of others, each pair of one seed: what their common draws add cancels out.
+
+    Args:
+        runs, others: a row a run, with the columns seed and `metric`.
+
+    Raises:
+        NessBenchError: their seeds are not the same, or one stands twice.
+    """
+    values, subtracted = (frame.set_index("seed")[metric].sort_index() for frame in (runs, others))
+    if not (values.index.is_unique and values.index.equals(subtracted.index)):
+        raise NessBenchError(
+            f"runs of the seeds {sorted(values.index)} and of {sorted(subtracted.index)} do not make pairs; "
+            "give one run a seed on both sides"
+        )
+    differences = (values - subtracted).to_numpy(np.float64)
+    low, high = bootstrap_interval(differences)
+    return Difference(float(differences.mean()), float(low), float(high), len(differences))
 
 
 def summarise(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

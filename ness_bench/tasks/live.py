@@ -2,60 +2,40 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from ness_bench.banks.supernets import parts_of
+from ness_bench.banks.inherited_scores import (
+    CALIBRATED,
+    CALIBRATION_IMAGES,
+    OWN_BATCH,
+    ComputedScores,
+    require_statistics,
+)
 from ness_bench.data.images import DataSet
-from ness_bench.ensembles.metrics import TINY, accuracy, true_class
+from ness_bench.ensembles.metrics import accuracy
 from ness_bench.errors import NessBenchError
 from ness_bench.networks.skeleton import Skeleton
-from ness_bench.networks.supernet import Supernet
 from ness_bench.spaces.nas_bench_201 import Architecture
 from ness_bench.spaces.space import Space
-from ness_bench.tasks.cost import CostModel
+from ness_bench.tasks.cost import MEASURED, CostModel
 from ness_bench.tasks.paid import PaidTask
 from ness_bench.tasks.supernet import PaidSupernet
 from ness_bench.training.fit import fit
-from ness_bench.training.one_shot import darts, inherited, uniform
+from ness_bench.training.one_shot import kinds
 from ness_bench.training.recipe import Recipe
 
-EPOCHS = {"uniform": (40, 80, 160), "darts": (50,)}
+EPOCHS = {
+    "uniform": (40, 80, 160),
+    "rsps": (250,),
+    "darts": (50,),
+    "darts-v2": (50,),
+    "gdas": (250,),
+    "snas": (150,),
+}
 """The lengths of supernet training on offer, those of the shipped bank."""
-
-
-@dataclass(frozen=True)
-class TrainedSupernet:
-    """A supernet just trained; see `supernet.InheritedScores`.
-
-    Attributes:
-        images: normalised, of the validation split, with their labels.
-    """
-
-    kind: str
-    epochs: int
-    supernet: Supernet
-    alphas: npt.NDArray[np.float32] | None
-    images: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.int64]
-
-    def log_likelihoods(
-        self, architectures: npt.NDArray[np.int8], batches: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float64]:
-        total = np.zeros(len(architectures))
-        for part in (parts_of(len(self.labels))[batch] for batch in batches):
-            likelihoods = true_class(self._predict(architectures, part), self.labels[part])
-            total += np.log(np.maximum(likelihoods, TINY)).sum(1, dtype=np.float64)
-        return total
-
-    def predict(self, architectures: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
-        return np.concatenate([self._predict(architectures, part) for part in parts_of(len(self.labels))], axis=1)
-
-    def _predict(self, architectures: npt.NDArray[np.int8], part: slice) -> npt.NDArray[np.float32]:
-        paths = [tuple(row) for row in architectures.tolist()]
-        return np.stack(list(inherited.predictions(self.supernet, paths, self.images[part])))
 
 
 class LiveTask(PaidTask):
@@ -76,7 +56,7 @@ class LiveTask(PaidTask):
     def __init__(
         self, data: DataSet, skeleton: Skeleton, recipe: Recipe, ensemble_size: int, budget: float, repetition: int = 0
     ) -> None:
-        cost = CostModel(skeleton, len(data.train) * recipe.epochs)
+        cost = CostModel.of(MEASURED, skeleton, len(data.train) * recipe.epochs, len(data.val))
         super().__init__(Space.whole(), (recipe.epochs,), data.val.labels, cost, ensemble_size, budget)
         self._data = replace(data, test=data.val.first(1))
         self._skeleton = skeleton
@@ -100,16 +80,20 @@ class LiveTask(PaidTask):
             raise NessBenchError(f'no "{kind}" supernet is trained here; kinds: {", ".join(EPOCHS)}')
         return {epochs: self._cost.supernet(kind, len(self._data.train) * epochs) for epochs in EPOCHS[kind]}
 
-    def supernet(self, kind: str, epochs: int) -> PaidSupernet:
+    def supernet(self, kind: str, epochs: int, statistics: str = OWN_BATCH) -> PaidSupernet:
+        require_statistics(statistics)
         prices = self.supernet_epochs(kind)
         if epochs not in prices:
             raise NessBenchError(f'no "{kind}" supernet of {epochs} epochs is trained here; lengths: {sorted(prices)}')
         self.budget.charge("supernet", prices[epochs], f"training a {kind} supernet for {epochs} epochs")
-        data, skeleton, seed = self._data, self._skeleton, self._repetition
-        alphas = None
-        if kind == "uniform":
-            supernet = uniform.train(data, skeleton, uniform.UniformRecipe(epochs=epochs), seed)
-        else:
-            supernet, alphas = darts.train(data, skeleton, darts.DartsRecipe(epochs=epochs), seed)
-        scores = TrainedSupernet(kind, epochs, supernet, alphas, data.normalise(data.val.pixels), data.val.labels)
-        return PaidSupernet(scores, self._cost, self.budget, self.val_labels)
+        data = self._data
+        recipe = kinds.recipe_of(kind, epochs)
+        trained = kinds.train(kind, data, self._skeleton, recipe, self._repetition)
+        images, calibration = data.normalise(data.val.pixels), None
+        if statistics == CALIBRATED:
+            calibration = data.normalise(data.train.pixels[:CALIBRATION_IMAGES])
+        scores = ComputedScores(
+            kind, epochs, trained.model, trained.alphas, images, data.val.labels, statistics, calibration
+        )
+        calibrated = 0 if calibration is None else len(calibration)
+        return PaidSupernet(scores, self._cost, self.budget, self.val_labels, statistics, calibrated)

@@ -35,13 +35,17 @@ class Ensemble:
     Attributes:
         members: at least one, no (architecture, seed) twice.
         weights: one a member, not negative, summing to 1.
+        averaging: "probabilities", the ensemble predicts their mean; or "logits", it predicts the softmax of the mean
+            logits, which is the geometric mean of the probabilities.
     """
 
     members: tuple[Member, ...]
     weights: tuple[float, ...]
+    averaging: str = "probabilities"
 
     def __post_init__(self) -> None:
         assert self.members, "an ensemble needs a member"
+        assert self.averaging in metrics.AVERAGING, "one of the two ways to average"
         assert len(self.weights) == len(self.members), "one weight a member"
         assert min(self.weights) >= 0, "weights are not negative"
         assert abs(sum(self.weights) - 1) < 1e-9, "weights sum to 1"
@@ -57,10 +61,11 @@ class Ensemble:
 class Supernet(Protocol):
     """A trained supernet: one set of weights that every architecture inherits its own from.
 
-    Every image pass is charged. The validation split is cut into batches, each normalised by its own statistics.
+    Every image pass is charged. The validation split is cut into batches, each normalised by its own statistics
+    unless others were asked for.
 
     Attributes:
-        kind: how it was trained: `uniform` or `darts`.
+        kind: how it was trained, such as `uniform` or `darts`.
         epochs: for how long.
         batches: that the validation split is cut into.
         alphas: architecture parameters, float64 [edges, operations], where the kind learns them.
@@ -92,14 +97,32 @@ class Supernet(Protocol):
         """
         ...
 
-    def true_class(self, architectures: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
-        """The probability that each architecture, with inherited weights, gives to the right class.
+    def log_likelihood_gradient(
+        self, architecture: npt.NDArray[np.int8], batches: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """How the log-likelihood of some batches grows with the weight of each operation in the mixed supernet.
+
+        Args:
+            architecture: at whose one-hot weights the gradient is taken, operation indices, int8 [edges].
+            batches: indices of batches of the validation split, int64 [batches].
+
+        Returns:
+            ∂ log p(labels) / ∂ weights, summed over the examples of the batches, float64 [edges, operations]. That of
+            `none`, whose weight has no effect, is 0.
+
+        Raises:
+            BudgetExhausted: the passes, forward and backward through all operations, do not fit.
+        """
+        ...
+
+    def predict(self, architectures: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
+        """The class probabilities of each architecture with inherited weights. Asking again for one is free.
 
         Args:
             architectures: operation indices, int8 [architectures, edges].
 
         Returns:
-            float32 [architectures, examples], on the validation split.
+            float32 [architectures, examples, classes], on the validation split.
 
         Raises:
             BudgetExhausted: the passes do not fit.
@@ -209,12 +232,18 @@ class Task(TrialTask, Protocol):
         """
         ...
 
-    def supernet(self, kind: str, epochs: int) -> Supernet:
+    def supernet(self, kind: str, epochs: int, statistics: str = "batch") -> Supernet:
         """Train a supernet.
+
+        Args:
+            kind: how, such as `uniform` or `darts`.
+            epochs: one of `supernet_epochs`.
+            statistics: what normalises validation images: "batch", their batch's statistics; "split", those of the
+                whole split; "calibrated", those of training images, charged once an architecture.
 
         Raises:
             BudgetExhausted: it does not fit; nothing is charged.
-            NessBenchError: the kind or length is not offered.
+            NessBenchError: the kind or length is not offered, or the statistics are unknown.
         """
         ...
 

@@ -8,10 +8,10 @@ from small_bank import small_plan
 from ness_bench.banks import codec, summary
 from ness_bench.banks.bank import open_bank
 from ness_bench.banks.build import build, description
+from ness_bench.banks.inherited_scores import BATCH
 from ness_bench.banks.jobs import load_data
 from ness_bench.banks.plan import drawn_classes
 from ness_bench.banks.summary import architecture_spread, random_seeds, seed_rank, seed_spread, summarise
-from ness_bench.banks.supernets import BATCH
 from ness_bench.banks.unpack import cached
 from ness_bench.banks.verify import verify
 from ness_bench.ensembles.metrics import accuracy

@@ -54,6 +54,23 @@ def test_the_member_metrics_equal_a_loop_over_members(predictions):
     assert scores.oracle_accuracy == np.mean([labels[i] in hard[:, i] for i in range(EXAMPLES)])
 
 
+def test_mean_logits_are_the_softmax_of_the_members_mean_scores():
+    """Scores that a constant was added to are the same logits, since the softmax removes it."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(MEMBERS, EXAMPLES, CLASSES))
+    weights = np.array([0.4, 0.3, 0.2, 0.1])
+    probabilities = torch.tensor(logits + rng.normal(size=(MEMBERS, EXAMPLES, 1))).softmax(-1).numpy()
+    expected = torch.tensor(np.tensordot(weights, logits, 1)).softmax(-1).numpy()
+    found = metrics.ensemble_probabilities(probabilities, weights, "logits")
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    labels = rng.integers(0, CLASSES, EXAMPLES)
+    scores = metrics.evaluate(probabilities, labels, weights, "logits")
+    assert scores.nll == pytest.approx(log_loss(labels, expected, labels=list(range(CLASSES))), rel=1e-9)
+    assert scores.member_nll == metrics.evaluate(probabilities, labels, weights).member_nll
+    with pytest.raises(NessBenchError, match='"odds"; allowed: probabilities, logits'):
+        metrics.evaluate(probabilities, labels, averaging="odds")
+
+
 def test_three_examples_by_hand():
     probabilities = np.array(
         [

@@ -9,7 +9,10 @@ from ness_bench.ensembles.selection import forward_select
 from ness_bench.errors import NessBenchError
 from ness_bench.methods.darts import derive
 from ness_bench.methods.method import create, methods
+from ness_bench.methods.predicted_pool import predicted_pool
 from ness_bench.methods.random_pool import random_architectures
+from ness_bench.sampling.posterior import Posterior
+from ness_bench.spaces.nas_bench_201 import canonical
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.budget import BudgetExhausted
@@ -117,7 +120,49 @@ def test_darts_takes_the_strongest_operation_of_every_edge():
     assert derive(alphas, small) == small.architectures[int(np.argmax(ratings))]
 
 
-@pytest.mark.parametrize("name", ["ness-mc", "ness-svgd-rd"])
+def test_members_of_a_k_dpp_are_different_networks(bank):
+    _, ensemble = search("ness-k-dpp", bank, size=5, draws=1, temperature=1e9)
+    assert len({m.architecture for m in ensemble.members}) == 5
+
+
+def test_a_pool_holds_what_the_posterior_likes_and_no_network_twice(bank):
+    """Drawn without replacement: one at a time, each in proportion to what is left of the posterior."""
+    supernet = BankTask.of(bank, 3, 1_000).supernet("uniform", 2)
+    support = bank.space.array
+    posterior = Posterior(np.random.default_rng(0).normal(size=(6, 5)), support)
+    mass = {}
+    for architecture, probability in zip(bank.space.architectures, posterior.probabilities, strict=True):
+        mass[canonical(architecture)] = mass.get(canonical(architecture), 0) + probability
+    rng, first, draws = np.random.default_rng(1), dict.fromkeys(mass, 0), 300
+    for _ in range(draws):
+        pool, predictions = predicted_pool(posterior, supernet, 8, 3, rng)
+        networks = [canonical(tuple(a)) for a in pool.support.tolist()]
+        assert len(set(networks)) == 8
+        assert predictions.shape == (8, 250, 10)
+        first[networks[0]] += 1
+    expected, found = np.array(list(mass.values())), np.array(list(first.values())) / draws
+    assert np.abs(expected - found).sum() / 2 < 0.15
+    assert expected.max() > 0.15  # uniform draws would not pass
+    with pytest.raises(NessBenchError, match="a pool of 2 architectures cannot give ensembles of 3"):
+        predicted_pool(posterior, supernet, 2, 3, rng)
+
+
+def test_ness_averages_what_it_was_told_to(bank):
+    _, ensemble = search("ness-mc", bank, averaging="logits")
+    assert ensemble.averaging == "logits"
+    _, ensemble = search("ness-mc", bank)
+    assert ensemble.averaging == "probabilities"
+
+
+def test_ness_buys_the_supernet_that_it_was_told_to(bank):
+    for epochs in (1, 2):
+        task, _ = search("ness-mc", bank, supernet_epochs=epochs)
+        assert task.budget.spent["supernet"] == pytest.approx(epochs)
+    with pytest.raises(NessBenchError, match=r"no \"uniform\" supernet of 7 epochs; lengths: \[1, 2\]"):
+        search("ness-mc", bank, supernet_epochs=7)
+
+
+@pytest.mark.parametrize("name", ["ness-mc", "ness-svgd-rd", "ness-svgd-predictions", "ness-k-dpp"])
 def test_ness_draws_what_inherited_weights_favour(bank, name):
     """Cold, the posterior sits on what the supernet likes best; hot, it is uniform."""
     stored = next(s for s in bank.supernets if s.name == "uniform-2-seed0")
@@ -166,6 +211,10 @@ def test_an_architecture_drawn_more_often_than_there_are_seeds_weighs_more(bank)
         ("ness-svgd-rd", {"delta": float("nan")}, "must be a finite number"),
         ("ness-mc", {"temperature": True}, "must be a finite number"),
         ("nes-re", {"parents": True}, "must be a whole number"),
+        ("ness-mc", {"inference": "exact"}, "allowed: score-function, straight-through"),
+        ("ness-mc", {"averaging": "odds"}, "allowed: probabilities, logits"),
+        ("ness-mc", {"supernet_epochs": -1}, "give 0, or a length on offer"),
+        ("ness-k-dpp", {"pool": 0}, "must be at least 1"),
     ],
 )
 def test_bad_constants_are_refused(name, constants, message):

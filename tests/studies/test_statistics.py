@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from ness_bench.errors import NessBenchError
-from ness_bench.studies.statistics import bootstrap_interval, summarise
+from ness_bench.studies.statistics import Difference, bootstrap_interval, paired_difference, summarise
 
 
 @pytest.fixture
@@ -109,3 +109,39 @@ def test_repeated_and_unscored_runs_are_refused(records):
     with pytest.raises(NessBenchError, match="unscored runs: 1"):
         summarise(records, ["accuracy", "nll"])
     assert len(summarise(records, ["accuracy"])) == 12
+
+
+def test_pairs_of_a_seed_are_subtracted_whatever_their_order():
+    """What both sides of a pair share cancels: seeds spread a hundred times wider than the difference does."""
+    rng = np.random.default_rng(0)
+    common, gain = rng.normal(size=20), 0.03 + 0.01 * rng.normal(size=20)
+    others = pd.DataFrame({"seed": range(20), "nll": common})
+    runs = pd.DataFrame({"seed": range(20), "nll": common - gain}).sample(frac=1, random_state=1)
+    found = paired_difference(runs, others, "nll")
+    assert found.mean == pytest.approx(-gain.mean())
+    assert (found.low, found.high) == pytest.approx(bootstrap_interval(-gain))
+    assert found.clear
+    shifted = paired_difference(runs, others.assign(nll=common[::-1]), "nll")  # pairs that share nothing
+    assert shifted.high - shifted.low > 20 * (found.high - found.low)
+    assert not shifted.clear
+
+
+@pytest.mark.parametrize(
+    ("difference", "clear", "none"),
+    [
+        (Difference(0.2, 0.1, 0.3, 5), True, False),
+        (Difference(-0.2, -0.3, -0.1, 5), True, False),
+        (Difference(0.2, 0.0, 0.3, 5), False, False),
+        (Difference(0.2, 0.2, 0.2, 1), False, False),
+        (Difference(0.0, 0.0, 0.0, 5), False, True),
+    ],
+)
+def test_a_difference_is_clear_if_its_interval_leaves_out_zero(difference, clear, none):
+    assert (difference.clear, difference.none) == (clear, none)
+
+
+@pytest.mark.parametrize("seeds", [[0, 1], [0, 1, 3], [0, 1, 1]])
+def test_runs_of_other_seeds_are_no_pairs(seeds):
+    runs = pd.DataFrame({"seed": [0, 1, 2], "nll": 0.0})
+    with pytest.raises(NessBenchError, match=r"of the seeds \[0, 1, 2\] and of"):
+        paired_difference(runs, pd.DataFrame({"seed": seeds, "nll": 0.0}), "nll")

@@ -225,7 +225,7 @@ def test_bad_plans_are_refused(bank, tmp_path, line, message):
 
 def test_a_missing_key_or_file_is_named(tmp_path):
     (tmp_path / "plan.toml").write_text('name = "p"')
-    with pytest.raises(NessBenchError, match="exactly one of the keys bank, protocol, temperatures"):
+    with pytest.raises(NessBenchError, match="exactly one of the keys factors, bank, protocol, temperatures"):
         read_plan(tmp_path / "plan.toml")
     with pytest.raises(NessBenchError, match="there is no plan"):
         read_plan(tmp_path / "none.toml")

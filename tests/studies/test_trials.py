@@ -132,5 +132,5 @@ def test_a_plan_of_two_kinds_or_none_is_refused(tmp_path):
     file = tmp_path / "plan.toml"
     for text in ('name = "a"', 'name = "a"\nbank = "fashion"\nprotocol = "nats-bench"', "x = 1"):
         file.write_text(text)
-        with pytest.raises(NessBenchError, match="exactly one of the keys bank, protocol, temperatures"):
+        with pytest.raises(NessBenchError, match="exactly one of the keys factors, bank, protocol, temperatures"):
             read_plan(file)

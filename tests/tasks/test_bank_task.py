@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from reachable import reachable
 
-from ness_bench.banks.supernets import BATCH
+from ness_bench.banks.inherited_scores import BATCH
+from ness_bench.banks.jobs import load_data
 from ness_bench.errors import NessBenchError
+from ness_bench.networks.skeleton import flops, mean_flops, mixed_flops
+from ness_bench.spaces.nas_bench_201 import NONE, prune
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.budget import BudgetExhausted
+from ness_bench.training.one_shot import inherited
 
 
 def test_no_path_leads_from_a_task_to_the_test_split(bank):
@@ -82,7 +86,7 @@ def test_a_method_that_overspends_is_stopped(bank):
         task.supernet("darts", 1)
     spent = task.budget.spent
     with pytest.raises(BudgetExhausted, match="inherited weights"):
-        BankTask.of(bank, 3, 2.5).supernet("uniform", 2).true_class(np.repeat(task.space.array, 20, 0))
+        BankTask.of(bank, 3, 2.5).supernet("uniform", 2).predict(task.space.array)
     assert task.budget.spent == spent
 
 
@@ -101,14 +105,26 @@ def test_supernets_take_turns_and_are_charged(bank):
         task.supernet("uniform", 3)
 
 
+def distinct_paths(task, count):
+    paths = {prune(architecture): architecture for architecture in task.space.architectures}
+    return np.array(list(paths.values())[:count], np.int8)
+
+
+def one_pass_over(architectures, bank):
+    """TE of passing one image through each."""
+    return sum(flops(tuple(a), bank.skeleton) for a in architectures.tolist()) / mean_flops(bank.skeleton) / (3 * 480)
+
+
 def test_inherited_passes_are_charged_by_flops(bank):
     task = BankTask.of(bank, 3, 100)
     supernet = task.supernet("uniform", 1)
-    architectures = task.space.array[:7]
-    one_pass = sum(task.training_cost(tuple(a)) for a in architectures.tolist()) / (3 * 480)
-    true_class = supernet.true_class(architectures)
-    assert true_class.shape == (7, 250)
-    assert ((true_class > 0) & (true_class <= 1)).all()
+    architectures = distinct_paths(task, 7)
+    one_pass = one_pass_over(architectures, bank)
+    predicted = supernet.predict(architectures)
+    assert predicted.shape == (7, 250, 10)
+    np.testing.assert_allclose(predicted.sum(-1), 1, rtol=1e-5)
+    assert task.budget.spent["evaluation"] == pytest.approx(250 * one_pass)
+    supernet.predict(architectures)  # again, for nothing
     assert task.budget.spent["evaluation"] == pytest.approx(250 * one_pass)
     last, first = np.array([supernet.batches - 1]), np.array([0])
     assert supernet.log_likelihoods(architectures, last).shape == (7,)
@@ -116,6 +132,55 @@ def test_inherited_passes_are_charged_by_flops(bank):
     both = supernet.log_likelihoods(architectures, np.array([0, supernet.batches - 1]))
     parts = supernet.log_likelihoods(architectures, last) + supernet.log_likelihoods(architectures, first)
     np.testing.assert_allclose(both, parts)
+
+
+def test_statistics_of_the_split_see_all_of_it_at_once(bank):
+    task = BankTask.of(bank, 3, 100)
+    supernet, architectures = task.supernet("uniform", 2, "split"), distinct_paths(task, 3)
+    first = supernet.log_likelihoods(architectures, np.array([0]))
+    whole = pytest.approx(250 * one_pass_over(architectures, bank))
+    assert task.budget.spent["evaluation"] == whole
+    predicted = supernet.predict(architectures)
+    assert task.budget.spent["evaluation"] == whole  # they have been passed
+    stored = next(s for s in bank.supernets if s.name == "uniform-2-seed0")
+    for row, architecture in enumerate(architectures.tolist()):
+        expected = inherited.probabilities(stored.model, tuple(architecture), stored.images)
+        np.testing.assert_allclose(predicted[row], expected, atol=1e-5)
+        likelihoods = expected[np.arange(BATCH), task.val_labels[:BATCH]]
+        assert first[row] == pytest.approx(np.log(likelihoods).sum(), rel=1e-4)
+
+
+def test_calibrated_statistics_are_those_of_training_images(bank):
+    """A prediction then depends on its own image only; calibration is paid once an architecture."""
+    task = BankTask.of(bank, 3, 100)
+    supernet, architectures = task.supernet("uniform", 2, "calibrated"), distinct_paths(task, 3)
+    one_pass = one_pass_over(architectures, bank)
+    likelihoods = supernet.log_likelihoods(architectures, np.array([1, 0]))
+    assert task.budget.spent["evaluation"] == pytest.approx((480 + 2 * BATCH) * one_pass)
+    supernet.log_likelihoods(architectures, np.array([1]))
+    assert task.budget.spent["evaluation"] == pytest.approx((480 + 3 * BATCH) * one_pass)
+    stored = next(s for s in bank.supernets if s.name == "uniform-2-seed0")
+    data = load_data(bank.manifest.plan)
+    calibration = data.normalise(data.train.pixels)
+    for row, architecture in enumerate(architectures.tolist()):
+        images = stored.images[: 2 * BATCH]
+        expected = inherited.probabilities(stored.model, tuple(architecture), images, calibration)
+        right = expected[np.arange(2 * BATCH), task.val_labels[: 2 * BATCH]]
+        assert likelihoods[row] == pytest.approx(np.log(right).sum(), rel=1e-4)
+    with pytest.raises(NessBenchError, match='"calibrate"; did you mean "calibrated"'):
+        task.supernet("uniform", 2, "calibrate")
+
+
+def test_a_gradient_through_the_supernet_is_paid_as_mixed_passes(bank):
+    task = BankTask.of(bank, 3, 100)
+    supernet, batches = task.supernet("uniform", 2), np.array([0, 2])
+    gradient = supernet.log_likelihood_gradient(task.space.array[4], batches)
+    mixed = mixed_flops(bank.skeleton) / mean_flops(bank.skeleton)
+    assert task.budget.spent["evaluation"] == pytest.approx(mixed * (BATCH + 250 % BATCH) / 480)
+    parts = [supernet.log_likelihood_gradient(task.space.array[4], np.array([batch])) for batch in batches]
+    np.testing.assert_allclose(gradient, np.sum(parts, axis=0))
+    assert np.abs(gradient).max() > 0
+    np.testing.assert_array_equal(gradient[:, NONE], 0)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import pytest
 from reachable import reachable
 from small_bank import small_plan
 
+from ness_bench.banks.inherited_scores import BATCH
 from ness_bench.banks.jobs import load_data, skeleton_of
-from ness_bench.banks.supernets import BATCH
 from ness_bench.errors import NessBenchError
 from ness_bench.methods.method import create
 from ness_bench.tasks.budget import BudgetExhausted
@@ -32,6 +32,14 @@ def test_ness_searches_from_nothing():
     assert sum(spent.values()) <= 300
 
 
+def test_alpha_can_be_inferred_through_the_supernet():
+    task = live()
+    create("ness-mc", {"epochs": 2, "inference": "straight-through"}).search(task, np.random.default_rng(0))
+    drawn = 10 * 3 * max(map(task.training_cost, task.space.classes)) * 250 / 480 / 3  # what choosing costs at most
+    gradients = 2 * task._cost.mixed_gradient(250)
+    assert gradients < task.budget.spent["evaluation"] < gradients + drawn
+
+
 def test_a_search_by_trial_does_not_pay_twice_for_what_it_found():
     task = live(size=1, budget=2.0)
     ensemble = create("random-search").search(task, np.random.default_rng(0))
@@ -52,13 +60,13 @@ def test_supernet_scores_are_those_of_its_passes():
     task = live()
     supernet = task.supernet("uniform", 40)
     asked, images = task.space.array[[5, 900]], DATA.normalise(DATA.val.pixels)
-    likelihoods = supernet.true_class(asked)
+    predicted = supernet.predict(asked)
     for row, architecture in enumerate(asked.tolist()):
         for batch, first in enumerate(range(0, len(images), BATCH)):
             part = slice(first, first + BATCH)
-            found = inherited.probabilities(supernet.scores.supernet, tuple(architecture), images[part])
+            found = inherited.probabilities(supernet.scores.model, tuple(architecture), images[part])
+            np.testing.assert_allclose(predicted[row, part], found, atol=1e-4)
             expected = found[np.arange(len(found)), DATA.val.labels[part]]
-            np.testing.assert_allclose(likelihoods[row, part], expected, atol=1e-4)
             summed = supernet.log_likelihoods(asked[row : row + 1], np.array([batch]))
             np.testing.assert_allclose(summed, np.log(expected).sum(), rtol=1e-3)
 
@@ -78,8 +86,8 @@ def test_what_it_cannot_do_is_refused():
         live(size=0)
     with pytest.raises(NessBenchError, match="pays for no member"):
         live(budget=0.01)
-    with pytest.raises(NessBenchError, match="kinds: uniform, darts"):
-        live().supernet("gdas", 1)
+    with pytest.raises(NessBenchError, match="kinds: uniform, rsps, darts, darts-v2, gdas, snas"):
+        live().supernet("enas", 1)
     with pytest.raises(NessBenchError, match=r"lengths: \[40, 80, 160\]"):
         live().supernet("uniform", 3)
     task = live(budget=1.0)
