@@ -18,6 +18,10 @@ from ness_bench.sampling import k_dpp
 from ness_bench.sampling.posterior import Posterior
 from ness_bench.tasks.task import Supernet, Task
 
+RAREST = 1e-9
+"""Quality at least, as a share of the best: a cold posterior may be all but certain of fewer architectures than an
+ensemble has members, and a k-DPP of unequal scales is lost to rounding. (ours)"""
+
 
 @register("ness-k-dpp")
 @dataclass(frozen=True)
@@ -39,4 +43,5 @@ class NessKDPP(Ness):
     ) -> npt.NDArray[np.int8]:
         pool, predictions = predicted_pool(posterior, supernet, self.pool, task.ensemble_size, rng)
         similarity = k_dpp.residual_correlation(predictions, task.val_labels)
-        return pool.support[k_dpp.draw(pool.probabilities, similarity, task.ensemble_size, rng, self.draws)]
+        quality = np.maximum(pool.probabilities, RAREST * pool.probabilities.max())
+        return pool.support[k_dpp.draw(quality, similarity, task.ensemble_size, rng, self.draws)]

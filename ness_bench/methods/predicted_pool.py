@@ -8,8 +8,8 @@ from ness_bench.sampling.posterior import Posterior
 from ness_bench.spaces.nas_bench_201 import canonical
 from ness_bench.tasks.task import Supernet
 
-POOL = 200
-"""Architectures in a pool, unless said otherwise: their passes cost about as much as the inference of α. (ours)"""
+POOL = 100
+"""Architectures in a pool, unless said otherwise: their passes cost half as much as the inference of α. (ours)"""
 
 
 def require_pool(size: int) -> None:

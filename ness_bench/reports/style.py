@@ -84,6 +84,17 @@ def bars(summary: pd.DataFrame) -> list[pd.Series]:
     return [summary["mean"] - summary["low"], summary["high"] - summary["mean"]]
 
 
+def outlier_limit(losses: "pd.Series[float]") -> float:
+    """Where an axis of means, the lower the better, is cut so that outliers do not squeeze the rest.
+
+    Outliers lie more than four times as far from the best mean as the better half of the means do. Half of what the
+    others take is left beyond them, for a note of what falls off.
+    """
+    best = losses.min()
+    kept = losses[losses <= best + 4 * (losses.median() - best)]
+    return float(best + 1.5 * (kept.max() - best))
+
+
 def legend(figure: Figure, styles: Mapping[str, Look], lines: bool, more: Iterable[Line2D] = ()) -> None:
     """A legend below the panels, in as many columns as fit, five at most.
 
@@ -106,14 +117,14 @@ def legend(figure: Figure, styles: Mapping[str, Look], lines: bool, more: Iterab
 
 
 @mpl.rc_context(STYLE)
-def save_figures(figures: Mapping[str, tuple[Figure, str]], how: str, folder: Path) -> list[Path]:
+def save_figures(figures: Mapping[str, tuple[Figure, str]], how: str | Mapping[str, str], folder: Path) -> list[Path]:
     """Save figures as PDF and PNG, and figures.md, which shows them with their captions.
 
     The same figures and versions give the same bytes.
 
     Args:
         figures: by name, each with its caption.
-        how: the numbers came about, for the end of every caption.
+        how: the numbers came about, for the end of every caption, or by name where figures differ in that.
         folder: made if it is not there.
 
     Returns:
@@ -126,7 +137,8 @@ def save_figures(figures: Mapping[str, tuple[Figure, str]], how: str, folder: Pa
         figure.savefig(pdf, metadata={"CreationDate": None})
         figure.savefig(png, dpi=200)
         written += [pdf, png]
-        shown.append(f"![{caption}]({png.name})\n\n{caption} {how}\n")
+        end = how if isinstance(how, str) else how[name]
+        shown.append(f"![{caption}]({png.name})\n\n{caption} {end}\n")
     page = folder / "figures.md"
     page.write_text("\n".join(shown), encoding="utf-8")
     return [*written, page]

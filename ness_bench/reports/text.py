@@ -11,7 +11,18 @@ _LATEX = {character: f"\\{character}" for character in "%_&#${}"} | {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
+    "−": "$-$",
+    "×": r"$\times$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "α": r"$\alpha$",
+    "δ": r"$\delta$",
+    "ρ": r"$\rho$",
+    "σ": r"$\sigma$",
+    "τ": r"$\tau$",
 }
+
+_NEW_LINE = r"\\"
 
 
 def escape(text: str) -> str:
@@ -54,6 +65,12 @@ def latex_table(caption: str, label: str, heads: Sequence[str], body: Iterable[s
         r"\end{table}",
         "",
     ]
+
+
+def stacked(head: str) -> str:
+    """A heading as LaTeX, a line a word; an arrow stands behind the word before it."""
+    lines = head.replace(" ↑", "~↑").replace(" ↓", "~↓").split()
+    return rf"\shortstack[r]{{{_NEW_LINE.join(escape(line.replace('~', ' ')) for line in lines)}}}"
 
 
 def latex_row(texts: Iterable[str]) -> str:

@@ -7,5 +7,10 @@ from ness_bench.sampling.posterior import Posterior
 
 
 def draw(posterior: Posterior, n: int, rng: np.random.Generator, size: int) -> npt.NDArray[np.int64]:
-    """`size` ensembles of `n` members, as indices into the support: [size, n]. A member may come up twice."""
-    return rng.choice(len(posterior.support), size=(size, n), p=posterior.probabilities)
+    """`size` ensembles of `n` members, as indices into the support: [size, n]. A member may come up twice.
+
+    Raises:
+        NessBenchError: n is below 1, or above the number of architectures in the support.
+    """
+    posterior.require_ensembles_of(n)
+    return posterior.sample((size, n), rng)

@@ -104,7 +104,36 @@ class Posterior:
         """
         if self.is_factorised:
             return np.exp(log_softmax(self.logits + tilt))
-        scores = tilt.reshape(-1, self.logits.size) @ self.one_hots.T + self.log_probabilities
-        weights = np.exp(scores - scores.max(-1, keepdims=True))
-        marginals: Floats = weights @ self.one_hots / weights.sum(-1, keepdims=True)
+        marginals: Floats = self.tilted_probabilities(tilt) @ self.one_hots
         return marginals.reshape(tilt.shape)
+
+    def tilted_probabilities(self, tilt: Floats) -> Floats:
+        """What probability logits α + tilt would give each architecture, for many tilts at once.
+
+        Args:
+            tilt: [..., edges, operations].
+
+        Returns:
+            [..., size]; sums to 1 over the support.
+        """
+        scores = tilt.reshape(-1, self.logits.size) @ self.one_hots.T + self.log_probabilities
+        scores -= scores.max(-1, keepdims=True)
+        weights = np.exp(scores, out=scores)
+        weights /= weights.sum(-1, keepdims=True)
+        return weights.reshape(*tilt.shape[:-2], len(self.support))
+
+    def sample(self, size: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Independent draws, as indices into the support: [*size]."""
+        return rng.choice(len(self.support), size=size, p=self.probabilities)
+
+    def require_ensembles_of(self, n: int) -> None:
+        """Refuse ensembles that a sampler of this posterior could fill with copies only.
+
+        Raises:
+            NessBenchError: n is below 1, or above the number of architectures in the support.
+        """
+        if not 1 <= n <= len(self.support):
+            raise NessBenchError(
+                f"ensembles of {n} were asked for, drawn from {len(self.support):,} architectures; ask for 1 to "
+                f"{len(self.support):,} members, or give a support with more architectures"
+            )

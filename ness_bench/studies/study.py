@@ -26,8 +26,8 @@ from ness_bench.studies.plan_file import read_kept_plan
 from ness_bench.studies.run import Run, execute, id_of
 
 
-def _write_json(path: Path, content: Any) -> None:
-    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+def _write_json(path: Path, content: Any, sort: bool = True) -> None:
+    text = json.dumps(content, indent=1, sort_keys=sort) + "\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
 
@@ -51,7 +51,7 @@ def _claim(folder: Path, plan: Plan) -> None:
     if folder.exists() and not (folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())):
         raise NessBenchError(f"{folder} is neither an empty folder nor a study; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(path, plan.model_dump())
+    _write_json(path, plan.model_dump(), sort=False)  # reports keep the plan's order
 
 
 def _read_record(folder: Path, run: Run) -> dict[str, Any]:

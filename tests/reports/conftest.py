@@ -50,6 +50,7 @@ def make_records(methods=METHODS, sizes=(3, 5), budgets=(20.0, 40.0, 80.0), repe
                 "ece": 0.014 + rng.gamma(4, 0.001),
                 "brier": 0.55 * nll + rng.normal(0, 0.002),
                 "disagreement": 0.0 if single else disagreement + rng.normal(0, 0.006),
+                "distinct": 1 if single else size,
                 "member_accuracy": accuracy - (0 if single else 0.016),
                 "member_nll": nll + (0 if single else 0.05),
                 "oracle_accuracy": accuracy + (0 if single else 0.06),

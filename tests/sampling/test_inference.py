@@ -89,7 +89,17 @@ def test_a_separable_likelihood_gives_the_tempered_posterior(
     np.testing.assert_allclose(infer(log_likelihood, 0.5).probabilities, bayes / bayes.sum(), atol=1e-7)
 
 
-@pytest.mark.parametrize("infer", [by_exact, by_coordinate_ascent])
+def by_score_function(log_likelihood: np.ndarray, temperature: float) -> Posterior:
+    index = {tuple(architecture): i for i, architecture in enumerate(SPACE)}
+
+    def lookup(architectures: np.ndarray, batch: np.ndarray) -> np.ndarray:
+        return log_likelihood[[index[tuple(architecture)] for architecture in architectures]] * len(batch) / 50
+
+    rng, adam = np.random.default_rng(9), Adam(learning_rate=0.03, weight_decay=0)
+    return score_function(lookup, SPACE, 50, temperature, rng, operations=OPERATIONS, epochs=200, adam=adam)
+
+
+@pytest.mark.parametrize("infer", [by_exact, by_coordinate_ascent, by_score_function])
 def test_temperature_goes_from_the_best_architecture_to_the_prior(
     infer: Callable[[np.ndarray, float], Posterior],
 ) -> None:
@@ -158,11 +168,18 @@ def test_adam_decays_and_takes_steps_of_the_learning_rate() -> None:
     assert np.abs(adam.climb(lambda x: 2.0 - x, start, 3000) - 2.0 / 1.5).max() < 1e-6  # 2 − x − x / 2 = 0
 
 
+@pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan])
+@pytest.mark.parametrize("infer", [by_exact, by_coordinate_ascent, by_score_function])
+def test_a_temperature_not_above_0_is_refused(
+    infer: Callable[[np.ndarray, float], Posterior], temperature: float
+) -> None:
+    with pytest.raises(NessBenchError, match=f"temperature is {temperature}; it must be above 0"):
+        infer(interacting(SPACE), temperature)
+
+
 def test_bad_input_is_refused() -> None:
     log_likelihood = interacting(SPACE)
     impossible = np.where(np.arange(len(SPACE)) == 3, -np.inf, log_likelihood)
-    with pytest.raises(NessBenchError, match="temperature is 0"):
-        exact(log_likelihood, SPACE, 0, operations=OPERATIONS)
     with pytest.raises(NessBenchError, match="1 are not finite"):
         coordinate_ascent(impossible, SPACE, 1.0, operations=OPERATIONS)
     with pytest.raises(NessBenchError, match="give 13, one an architecture"):
@@ -171,3 +188,6 @@ def test_bad_input_is_refused() -> None:
         coordinate_ascent(interacting(HALF), HALF, 1.0, operations=OPERATIONS)
     with pytest.raises(NessBenchError, match="samples_per_step is 1; it must be at least 2"):
         score_function(lambda a, b: np.zeros(len(a)), SPACE, 10, 1.0, np.random.default_rng(0), samples_per_step=1)
+    for name in ("epochs", "batch_size"):
+        with pytest.raises(NessBenchError, match=f"{name} is 0; it must be at least 1"):
+            score_function(lambda a, b: np.zeros(len(a)), SPACE, 10, 1.0, np.random.default_rng(0), **{name: 0})

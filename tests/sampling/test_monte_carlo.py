@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from ness_bench.errors import NessBenchError
 from ness_bench.sampling import monte_carlo
 from ness_bench.sampling.posterior import Posterior
 
@@ -21,3 +23,11 @@ def test_the_same_seed_draws_the_same() -> None:
     first, second = (monte_carlo.draw(POSTERIOR, 5, np.random.default_rng(3), 10) for _ in range(2))
     assert first.shape == (10, 5)
     assert first.tobytes() == second.tobytes()
+
+
+def test_ensembles_larger_than_the_support_are_refused() -> None:
+    """As many as the support holds may be asked for, though copies are all but certain."""
+    assert monte_carlo.draw(POSTERIOR, 5, np.random.default_rng(1), 2).shape == (2, 5)
+    for n in (0, 6):
+        with pytest.raises(NessBenchError, match=f"ensembles of {n} were asked for, drawn from 5.*ask for 1 to 5"):
+            monte_carlo.draw(POSTERIOR, n, np.random.default_rng(1), 2)

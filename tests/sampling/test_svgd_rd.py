@@ -1,94 +1,42 @@
-import itertools
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from mixtures import (
+    BOTH,
+    EDGES,
+    OPERATIONS,
+    RESTRICTED,
+    WHOLE,
+    gaussian_kernel,
+    log_density,
+    pairwise_squared,
+    slope_of_the_functional,
+)
 
 from ness_bench.errors import NessBenchError
 from ness_bench.sampling.posterior import Posterior
-from ness_bench.sampling.svgd_rd import SVGDRD, decode, direction, log_density_gradient, median_bandwidth
-
-EDGES, OPERATIONS = 3, 3
-SPACE = np.array(list(itertools.product(range(OPERATIONS), repeat=EDGES)), np.int8)
-LOGITS = np.random.default_rng(0).normal(size=(EDGES, OPERATIONS))
-WHOLE = Posterior(LOGITS, SPACE)
-RESTRICTED = Posterior(LOGITS, np.random.default_rng(1).permutation(SPACE)[:11])
-BOTH = pytest.mark.parametrize("posterior", [WHOLE, RESTRICTED], ids=["whole", "restricted"])
-
-
-def one_hot(architecture: np.ndarray) -> np.ndarray:
-    return np.array([float(o == operation) for operation in architecture for o in range(OPERATIONS)])
-
-
-def log_density(x: np.ndarray, posterior: Posterior, sigma: float) -> float:
-    """log Σ_A q(A) N(x; onehot(A), σ² I), component by component."""
-    density = 0.0
-    for q, architecture in zip(posterior.probabilities, posterior.support, strict=True):
-        distance = np.sum((x - one_hot(architecture)) ** 2)
-        density += q * np.exp(-distance / (2 * sigma**2)) / (2 * np.pi * sigma**2) ** (len(x) / 2)
-    return float(np.log(density))
-
-
-def finite_differences(function, x: np.ndarray, step: float = 1e-6) -> np.ndarray:
-    gradient = np.zeros_like(x)
-    for place in np.ndindex(x.shape):
-        shift = np.zeros_like(x)
-        shift[place] = step
-        gradient[place] = (function(x + shift) - function(x - shift)) / (2 * step)
-    return gradient
-
-
-def pairwise_squared(particles: np.ndarray) -> np.ndarray:
-    return ((particles[..., :, None, :] - particles[..., None, :, :]) ** 2).sum(-1)
-
-
-@BOTH
-def test_the_gradient_is_that_of_the_mixture(posterior: Posterior) -> None:
-    particles, sigma = np.random.default_rng(2).normal(size=(2, 3, EDGES * OPERATIONS)), 0.6
-    gradient = log_density_gradient(particles, posterior, sigma)
-    for place in np.ndindex(2, 3):
-        expected = finite_differences(lambda x: log_density(x, posterior, sigma), particles[place])
-        np.testing.assert_allclose(gradient[place], expected, atol=1e-7)
+from ness_bench.sampling.svgd import decode, direction, log_density_gradient
+from ness_bench.sampling.svgd_rd import SVGDRD, kernel_of
 
 
 @pytest.mark.parametrize("delta", [-0.3, 0.0, 1.7])
-def test_the_direction_is_the_functional_gradient(delta: float) -> None:
-    """φ(x_i) = 1/n Σ_j {k(x_j, x_i) D_j + ∇_{x_j} k(x_j, x_i)}, its derivatives taken by finite differences.
-
-    D is the derivative of Σ_j log p(x_j) − δ Σ_{j,l} k(x_j, x_l), the bandwidth held.
-    """
-    particles, n = np.random.default_rng(3).normal(size=(4, EDGES * OPERATIONS)), 4
-    distances = [np.sum((a - b) ** 2) for a, b in itertools.combinations(particles, 2)]
-    h = np.median(distances) / np.log(n)
-
-    def k(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.exp(-np.sum((a - b) ** 2) / h))
-
-    def objective(points: np.ndarray) -> float:
-        similarity = sum(k(a, b) for a in points for b in points)
-        return sum(log_density(x, RESTRICTED, 0.8) for x in points) - delta * similarity
-
-    drift = finite_differences(objective, particles)
-    expected = np.zeros_like(particles)
-    for i, j in itertools.product(range(n), repeat=2):
-        expected[i] += k(particles[j], particles[i]) * drift[j]
-        expected[i] += finite_differences(lambda x, i=i: k(x, particles[i]), particles[j])
-    phi = direction(particles, log_density_gradient(particles, RESTRICTED, 0.8), delta)
-    np.testing.assert_allclose(phi, expected / n, atol=1e-7)
+@BOTH
+def test_the_direction_is_the_gradient_of_the_functional(posterior: Posterior, delta: float) -> None:
+    rng, sigma = np.random.default_rng(3), 0.8
+    particles = rng.normal(size=(4, EDGES * OPERATIONS))
+    k = gaussian_kernel(lambda x: x, particles)
+    phi = direction(kernel_of(particles), log_density_gradient(particles, posterior, sigma), delta)
+    for _ in range(3):
+        coefficients = rng.normal(size=particles.shape)
+        slope = slope_of_the_functional(particles, coefficients, k, posterior, sigma, delta)
+        assert np.sum(coefficients * phi) == pytest.approx(-slope, rel=1e-5, abs=1e-6)
 
 
 def test_ensembles_are_independent() -> None:
     rng = np.random.default_rng(4)
     particles, gradient = rng.normal(size=(2, 3, 5, 9)), rng.normal(size=(2, 3, 5, 9))
-    together = direction(particles, gradient, 1.0)
-    np.testing.assert_allclose(together[1, 2], direction(particles[1, 2], gradient[1, 2], 1.0), atol=1e-12)
-
-
-def test_the_bandwidth_lets_neighbours_weigh_as_much_as_the_particle() -> None:
-    simplex = np.eye(6)  # all pairs equally far
-    squared = pairwise_squared(simplex)
-    kernel = np.exp(-squared / median_bandwidth(squared))
-    np.testing.assert_allclose(kernel.sum(1), 1 + 5 / 6)
+    together = direction(kernel_of(particles), gradient, 1.0)
+    alone = direction(kernel_of(particles[1, 2]), gradient[1, 2], 1.0)
+    np.testing.assert_allclose(together[1, 2], alone, atol=1e-12)
 
 
 @BOTH
@@ -119,11 +67,11 @@ def test_many_particles_match_the_density() -> None:
         return float(mean_kernel(x, x, 0).mean() - 2 * (mean_kernel(x, corners, sigma**2) @ q).mean() + within_p)
 
     rng = np.random.default_rng(6)
-    sampler = SVGDRD(delta=0, sigma=sigma, steps=400, step_size=1.0)
-    reached = [discrepancy(sampler.particles(posterior, n, rng, 1)[0]) for n in (3, 12, 48)]
-    samples = [corners[rng.choice(2, 48, p=q)] + sigma * rng.normal(size=(48, 2)) for _ in range(20)]
-    assert reached[0] > 2 * reached[1] > 4 * reached[2]
-    assert reached[2] < 0.2 * np.mean([discrepancy(x) for x in samples])
+    sampler = SVGDRD(delta=0, sigma=sigma, steps=400)
+    reached = {n: discrepancy(sampler.particles(posterior, n, rng, 1)[0]) for n in (4, 16, 64)}
+    by_chance = [discrepancy(corners[rng.choice(2, 64, p=q)] + sigma * rng.normal(size=(64, 2))) for _ in range(20)]
+    assert reached[4] > 2 * reached[16] > 4 * reached[64]
+    assert reached[64] < 0.2 * np.mean(by_chance)
 
 
 @BOTH
@@ -136,26 +84,14 @@ def test_similarity_falls_as_delta_rises(posterior: Posterior) -> None:
 
 def test_a_negative_delta_collapses_the_ensemble() -> None:
     def ensembles(delta: float) -> np.ndarray:
-        sampler = SVGDRD(delta=delta, steps=2000, step_size=0.1)
-        return sampler.particles(WHOLE, 3, np.random.default_rng(8), 6)
+        sampler = SVGDRD(delta=delta, steps=1000, step_size=0.1)
+        return sampler.particles(WHOLE, 3, np.random.default_rng(8), 40)
 
     spread, collapsed = ensembles(0.0), ensembles(-0.75)
     assert np.median(pairwise_squared(collapsed)) < 0.02 * np.median(pairwise_squared(spread))
     distinct = [np.mean([len(set(row)) for row in decode(x, WHOLE)]) for x in (spread, collapsed)]
-    assert distinct[0] > 2.5
-    assert distinct[1] < 1.5
-
-
-@BOTH
-def test_a_particle_stands_for_the_nearest_architecture(posterior: Posterior) -> None:
-    particles = np.random.default_rng(9).normal(size=(4, 25, EDGES * OPERATIONS))
-    decoded = decode(particles, posterior)
-    corners = np.array([one_hot(architecture) for architecture in posterior.support])
-    for place in np.ndindex(4, 25):
-        assert decoded[place] == ((corners - particles[place]) ** 2).sum(1).argmin()
-    if posterior is WHOLE:
-        edge_by_edge = particles.reshape(4, 25, EDGES, OPERATIONS).argmax(-1)
-        np.testing.assert_array_equal(SPACE[decoded], edge_by_edge)
+    assert distinct[0] > 2.8
+    assert distinct[1] < 2.0
 
 
 def test_the_same_seed_draws_the_same() -> None:
@@ -164,7 +100,8 @@ def test_the_same_seed_draws_the_same() -> None:
     assert first.tobytes() == second.tobytes()
 
 
-@pytest.mark.parametrize("bad", [{"sigma": 0.0}, {"step_size": -1.0}, {"steps": 0}])
-def test_bad_constants_are_refused(bad: dict[str, float]) -> None:
-    with pytest.raises(NessBenchError, match=f"{next(iter(bad))} is {next(iter(bad.values()))}; it must be"):
-        replace(SVGDRD(), **bad)
+def test_ensembles_larger_than_the_support_are_refused() -> None:
+    for n, message in ((0, "ensembles of 0"), (12, "ensembles of 12 were asked for, drawn from 11 architectures")):
+        with pytest.raises(NessBenchError, match=message):
+            SVGDRD(steps=1).draw(RESTRICTED, n, np.random.default_rng(11), 1)
+    assert len(set(SVGDRD(steps=1).draw(RESTRICTED, 11, np.random.default_rng(11), 1)[0])) <= 11

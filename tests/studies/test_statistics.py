@@ -129,14 +129,14 @@ def test_pairs_of_a_seed_are_subtracted_whatever_their_order():
 @pytest.mark.parametrize(
     ("difference", "clear", "none"),
     [
-        (Difference(0.2, 0.1, 0.3, 5), True, False),
-        (Difference(-0.2, -0.3, -0.1, 5), True, False),
-        (Difference(0.2, 0.0, 0.3, 5), False, False),
-        (Difference(0.2, 0.2, 0.2, 1), False, False),
-        (Difference(0.0, 0.0, 0.0, 5), False, True),
+        (Difference(0.2, 0.1, 0.3, 6), True, False),
+        (Difference(-0.2, -0.3, -0.1, 6), True, False),
+        (Difference(0.2, 0.0, 0.3, 6), False, False),
+        (Difference(0.2, 0.1, 0.3, 5), False, False),
+        (Difference(0.0, 0.0, 0.0, 6), False, True),
     ],
 )
-def test_a_difference_is_clear_if_its_interval_leaves_out_zero(difference, clear, none):
+def test_a_difference_is_clear_if_there_are_six_pairs_and_their_interval_leaves_out_zero(difference, clear, none):
     assert (difference.clear, difference.none) == (clear, none)
 
 

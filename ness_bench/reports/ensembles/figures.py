@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -15,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ness_bench.reports.ensembles.captions import Context, protocol
-from ness_bench.reports.style import STYLE, TEXT_WIDTH, bars, legend, looks, save_figures
+from ness_bench.reports.style import STYLE, TEXT_WIDTH, bars, legend, looks, outlier_limit, save_figures
 from ness_bench.studies.statistics import summarise
 from ness_bench.tasks.budget import PURPOSES
 
@@ -163,22 +164,19 @@ def _panels(records: pd.DataFrame) -> tuple[Figure, list[Axes]]:
 def _crop(panels: list[Axes], summary: pd.DataFrame, better: int) -> None:
     """Cut the worse end of the y axis where outliers would squeeze the rest, and write down what falls off.
 
-    Outliers lie more than four times as far from the best mean as the better half of the means do.
-
     Args:
         panels: one a size, with the y axis in common.
         summary: of the metric on the y axis.
         better: 1 if higher is better, -1 if lower is.
     """
     losses = -better * summary["mean"]
-    best = losses.min()
-    kept = losses[losses <= best + 4 * (losses.median() - best)]
-    limit = best + 1.5 * (kept.max() - best)  # leaves room for the note
+    limit = outlier_limit(losses)
     off = summary[losses > limit]
     if off.empty:
         return
     end, arrow, x, y, side = ("bottom", "↓", 0.1, 0.02, "left") if better == 1 else ("top", "↑", 0.98, 0.98, "right")
-    panels[0].set_ylim(**{end: -better * limit})
+    cut: dict[str, Any] = {end: -better * limit}
+    panels[0].set_ylim(**cut)
     for axes, size in zip(panels, sorted(summary["size"].unique()), strict=True):
         ranges = off[off["size"] == size].groupby("method", sort=False)["mean"].agg(["min", "max"])
         notes = [

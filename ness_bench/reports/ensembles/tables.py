@@ -45,6 +45,7 @@ COLUMNS = (
     Column("ece", "ECE", "", 4, "↓"),
     Column("brier", "Brier", "", 3, "↓"),
     Column("disagreement", "Disagr.", "%", 1, ""),
+    Column("distinct", "Classes", "", 1, ""),
     Column("cost", "Cost", "TE", 1, ""),
 )
 
