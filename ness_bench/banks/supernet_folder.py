@@ -5,9 +5,10 @@ supernet.safetensors     the finished supernet: weights, α where it has one, an
 supernet.npz             how every architecture does with inherited weights; see `supernets`
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ness_bench.data.images import DataSet
 from ness_bench.engines.processes import map_processes
 from ness_bench.errors import NessBenchError
 from ness_bench.files import digest, write_atomically
+from ness_bench.networks.one_shot_model import OneShotModel
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernets import OneShotSkeleton
 from ness_bench.spaces.nas_bench_201 import Architecture, architectures, prune
@@ -58,7 +60,7 @@ def train(
     path = folder / WEIGHTS
     if path.exists():
         held = weights.describe(path)
-        differing = [name for name in made if _plain(getattr(held, name)) != _plain(made[name])]
+        differing = [name for name, value in json.loads(json.dumps(made)).items() if getattr(held, name) != value]
         if differing or held.skeleton != skeleton:
             raise NessBenchError(
                 f"{folder} holds a finished supernet of another {', '.join(differing) or 'skeleton'}; give another "
@@ -75,13 +77,6 @@ def train(
     write_atomically(path, lambda file: file.write(content))
     (folder / CHECKPOINT).unlink()
     return path
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as the lists that they are read back as."""
-    if isinstance(value, dict):
-        return {name: _plain(of) for name, of in value.items()}
-    return list(value) if isinstance(value, tuple) else value
 
 
 def describe(folder: Path) -> weights.Description:
@@ -110,16 +105,12 @@ def score(
         advanced: is called with how many more have been scored.
 
     Raises:
-        NessBenchError: there is no such supernet, or it is of other data or of another space.
+        NessBenchError: there is no such supernet, it is of other data or of another space, or its scores are damaged.
     """
     held = describe(folder)
     if not isinstance(held.skeleton, Skeleton) or held.kind is None or held.seed is None or held.epochs is None:
         raise NessBenchError(f"{folder} holds a supernet of another space than NAS-Bench-201, or does not say which")
-    if held.data_digest != data.digest:
-        raise NessBenchError(
-            f"{folder} holds a supernet of {held.data}, whose images differ from those of {data.name} as given; name "
-            "the data set, and as many examples of it, that it was trained on"
-        )
+    require_trained_on(held, data, folder)
     images = data.normalise(data.val.pixels)
     path = folder / SCORES
     if not path.is_file():
@@ -127,37 +118,36 @@ def score(
         begun(len(paths))
         jobs = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]
         scored = {}
-        work = partial(_score, folder / WEIGHTS, held.skeleton, images, data.val.labels)
-        for number, arrays, _ in map_processes(partial(_numbered, work, jobs), range(len(jobs)), workers):
-            scored[number] = arrays
-            advanced(len(jobs[number]))
-        joined = {name: np.concatenate([scored[n][name] for n in range(len(jobs))]) for name in scored[0]}
-        _, alphas = weights.load(folder / WEIGHTS, held.skeleton)
+        model, alphas = weights.load(folder / WEIGHTS, held.skeleton)
+        work = partial(_score, model, images, data.val.labels)
+        for job, arrays, _ in map_processes(work, jobs, workers):
+            scored[job[0]] = arrays
+            advanced(len(job))
+        ordered = [scored[job[0]] for job in jobs]
+        joined = {name: np.concatenate([arrays[name] for arrays in ordered]) for name in ordered[0]}
         passes = held.epochs * len(data.train)
         content = supernets.content(joined, paths, held.kind, held.epochs, held.seed, passes, alphas)
         write_atomically(path, lambda file: np.savez_compressed(file, **content))
     return supernets.read(path, held.skeleton, images)
 
 
-def _numbered(
-    work: Callable[[list[Architecture]], dict[str, Any]], jobs: list[list[Architecture]], number: int
-) -> dict[str, Any]:
-    return work(jobs[number])
+def require_trained_on(held: weights.Description, data: DataSet, folder: Path) -> None:
+    """Refuse a data set other than the one that a supernet was trained on.
 
-
-@lru_cache(maxsize=1)
-def _model(path: Path, skeleton: Skeleton) -> Any:
-    return weights.load(path, skeleton)[0]
+    Raises:
+        NessBenchError: it is another.
+    """
+    if held.data_digest != data.digest:
+        raise NessBenchError(
+            f"{folder} holds a supernet of {held.data}, whose images differ from those of {data.name} as given; name "
+            "the data set, and as many examples of it, that it was trained on"
+        )
 
 
 def _score(
-    path: Path,
-    skeleton: Skeleton,
-    images: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int64],
-    paths: list[Architecture],
+    model: OneShotModel, images: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], paths: list[Architecture]
 ) -> dict[str, npt.NDArray[Any]]:
-    return supernets.scores(partial(inherited.predictions, _model(path, skeleton), paths), images, labels)
+    return supernets.scores(partial(inherited.predictions, model, paths), images, labels)
 
 
 def add(folder: Path, bank: Path) -> str:
@@ -167,12 +157,14 @@ def add(folder: Path, bank: Path) -> str:
         Its name there.
 
     Raises:
-        NessBenchError: the bank is of other data or another skeleton, or has such a supernet; it has not been scored.
+        NessBenchError: the bank is of other data or another skeleton, or has such a supernet; it has not been scored,
+            or its scores are damaged.
     """
     held, manifest = describe(folder), read_manifest(bank)
     require_same(held, manifest, folder, bank)
     if not (folder / SCORES).is_file():
         raise NessBenchError(f"{folder} has not been scored; run `ness-bench supernet evaluate {folder}` before")
+    supernets.read_scores(folder / SCORES)
     name = f"{held.kind}-{held.epochs}-seed{held.seed}"
     targets = {source: f"supernets/{name}{Path(source).suffix}" for source in (WEIGHTS, SCORES)}
     if any(target in manifest.files for target in targets.values()):

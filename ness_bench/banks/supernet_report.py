@@ -83,8 +83,13 @@ def _standing(bank: Bank, derived: tuple[int, ...]) -> str:
 
 
 def sampled(folder: Path, data: DataSet) -> Lines:
-    """How random architectures of DARTS's cell space do with inherited weights: it has no stand-alone accuracies."""
+    """How random architectures of DARTS's cell space do with inherited weights: it has no stand-alone accuracies.
+
+    Raises:
+        NessBenchError: the supernet was trained on other data.
+    """
     held = supernet_folder.describe(folder)
+    supernet_folder.require_trained_on(held, data, folder)
     assert isinstance(held.skeleton, DartsSkeleton), "other spaces can be enumerated"
     model, alphas = weights.load(folder / supernet_folder.WEIGHTS, held.skeleton)
     rng = np.random.default_rng(0)

@@ -2,7 +2,7 @@
 
 `supernets/NAME.safetensors` holds the weights, `supernets/NAME.npz`
 
-    architectures    int8 [architectures, edges], the pruned architectures of the bank's space
+    architectures    int8 [architectures, edges], pruned: those of the bank's space, or all
     nll, accuracy    float32 [architectures], on the validation split with inherited weights
     log_likelihoods  float16 [architectures, batches], of each batch of validation examples, summed over it
     alphas           float32 [epochs + 1, edges, operations], for kinds that learn them
@@ -13,6 +13,8 @@ training. Predictions themselves are not stored: they are computed when
 a search asks for them, from the weights and the images of `supernets/val_images.npz`.
 """
 
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +27,7 @@ from safetensors.numpy import load_file
 
 from ness_bench.banks.inherited_scores import ComputedScores, parts_of
 from ness_bench.ensembles.metrics import TINY, accuracy, true_class
+from ness_bench.errors import NessBenchError
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.spaces.nas_bench_201 import Architecture, architectures, prune
 from ness_bench.training.fit import TrainingDivergedError
@@ -36,10 +39,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StoredSupernet:
-    """A supernet of a bank, as lookups.
+    """A supernet of a bank, or of a folder of its own, as lookups.
 
     Attributes:
-        kind: `uniform` or `darts`.
+        kind: how it was trained; see `training.one_shot.kinds`.
         epochs: of its training.
         seed: of its training.
         passes: training images × epochs.
@@ -183,21 +186,38 @@ def content(
 
 
 def read(path: Path, skeleton: Skeleton, images: npt.NDArray[np.float32]) -> StoredSupernet:
-    """Read `supernets/NAME.npz` and the weights beside it."""
+    """Read `supernets/NAME.npz` and the weights beside it.
+
+    Raises:
+        NessBenchError: the scores are damaged.
+    """
+    arrays = read_scores(path)
     weights = load_file(path.with_suffix(".safetensors"))
     weights.pop("alphas", None)
-    with np.load(path, allow_pickle=False) as arrays:
-        return StoredSupernet(
-            str(arrays["kind"]),
-            int(arrays["epochs"]),
-            int(arrays["seed"]),
-            int(arrays["passes"]),
-            arrays["architectures"],
-            arrays["nll"],
-            arrays["accuracy"],
-            arrays["log_likelihoods"],
-            arrays.get("alphas"),
-            skeleton,
-            {name: value.astype(np.float32) for name, value in weights.items()},
-            images,
-        )
+    return StoredSupernet(
+        str(arrays["kind"]),
+        int(arrays["epochs"]),
+        int(arrays["seed"]),
+        int(arrays["passes"]),
+        arrays["architectures"],
+        arrays["nll"],
+        arrays["accuracy"],
+        arrays["log_likelihoods"],
+        arrays.get("alphas"),
+        skeleton,
+        {name: value.astype(np.float32) for name, value in weights.items()},
+        images,
+    )
+
+
+def read_scores(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of `supernets/NAME.npz`.
+
+    Raises:
+        NessBenchError: the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise NessBenchError(f"{path} is damaged; restore it, or remove it and score the supernet again") from None

@@ -18,8 +18,8 @@ app = typer.Typer(
 )
 
 Data = Annotated[str, typer.Option(help="fashion, cifar10, a .npz file of your own images, or a folder.")]
-TrainExamples = Annotated[int | None, typer.Option(help="Of the train split.", show_default="10000, or all")]
-ValExamples = Annotated[int | None, typer.Option(help="Of the val split.", show_default="2000, or all")]
+TrainExamples = Annotated[int | None, typer.Option(min=1, help="Of the train split.", show_default="10000, or all")]
+ValExamples = Annotated[int | None, typer.Option(min=1, help="Of the val split.", show_default="2000, or all")]
 
 SPACES = ("nas-bench-201", "darts")
 
@@ -33,7 +33,7 @@ def _load(name: str, train_examples: int | None, val_examples: int | None) -> "D
     data = load_named(name)
     asked = {"train": train_examples or min(10_000, len(data.train)), "val": val_examples or min(2_000, len(data.val))}
     for split, examples in asked.items():
-        if not 1 <= examples <= len(getattr(data, split)):
+        if examples > len(getattr(data, split)):
             raise NessBenchError(
                 f"{examples} {split} examples were asked for; {name} has 1 to {len(getattr(data, split))}"
             )

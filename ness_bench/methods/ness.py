@@ -6,16 +6,18 @@
 4. The ensemble whose inherited-weight predictions have the lowest validation NLL is chosen.
 5. Its n members are trained from scratch.
 
-All five are paid from the budget; drawing is free.
+The passes and trainings of all five are paid from the budget; the arithmetic between them is free.
 """
 
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ness_bench.banks.inherited_scores import STATISTICS
 from ness_bench.ensembles.metrics import AVERAGING, ensemble_probabilities, nll
 from ness_bench.errors import NessBenchError
 from ness_bench.sampling.inference import Adam, score_function, straight_through
@@ -36,7 +38,7 @@ class Ness(ABC):
             is bought, or the shortest if none is so cheap. Source: ours.
         supernet_epochs: buys this length instead; 0 leaves it to the share.
         statistics: of batch normalisation with inherited weights: "batch", "split" or "calibrated"; see
-            `Task.supernet`.
+            `Task.supernet`. Gradients through the supernet have those of their batch in any case.
         inference: of α: "score-function", or "straight-through" with Gumbel-softmax samples and gradients through
             the supernet (the paper's); both take about as many FLOPs. Source of the default: ours.
         temperature: divides the log-likelihood of the validation split, a sum over its examples. The
@@ -68,9 +70,13 @@ class Ness(ABC):
             raise NessBenchError(f"temperature was given as {self.temperature}; it must be positive")
         if min(self.epochs, self.batches_per_step, self.draws) < 1 or self.samples_per_step < 2:
             raise NessBenchError("epochs, batches_per_step and draws must be at least 1, samples_per_step at least 2")
+        if self.supernet_share < 0:
+            raise NessBenchError(f"supernet_share was given as {self.supernet_share}; give 0 or more")
         if self.supernet_epochs < 0:
             raise NessBenchError(f"supernet_epochs was given as {self.supernet_epochs}; give 0, or a length on offer")
+        Adam(self.learning_rate)  # refuses what it cannot work with
         for name, value, allowed in (
+            ("statistics", self.statistics, STATISTICS),
             ("inference", self.inference, INFERENCE),
             ("averaging", self.averaging, AVERAGING),
         ):
@@ -98,30 +104,15 @@ class Ness(ABC):
         return max(affordable, default=min(prices))
 
     def _infer(self, supernet: Supernet, task: Task, rng: np.random.Generator) -> Posterior:
-        support, batches, adam = task.space.array, supernet.batches, Adam(self.learning_rate)
+        of = task.space.array, supernet.batches, self.temperature, rng
+        steps: dict[str, Any] = {
+            "epochs": self.epochs,
+            "batch_size": self.batches_per_step,
+            "adam": Adam(self.learning_rate),
+        }
         if self.inference == "straight-through":
-            return straight_through(
-                supernet.log_likelihood_gradient,
-                support,
-                batches,
-                self.temperature,
-                rng,
-                epochs=self.epochs,
-                batch_size=self.batches_per_step,
-                samples_per_step=1,
-                adam=adam,
-            )
-        return score_function(
-            supernet.log_likelihoods,
-            support,
-            batches,
-            self.temperature,
-            rng,
-            epochs=self.epochs,
-            batch_size=self.batches_per_step,
-            samples_per_step=self.samples_per_step,
-            adam=adam,
-        )
+            return straight_through(supernet.log_likelihood_gradient, *of, **steps)
+        return score_function(supernet.log_likelihoods, *of, samples_per_step=self.samples_per_step, **steps)
 
     def _select(self, supernet: Supernet, task: Task, drawn: npt.NDArray[np.int8]) -> list[Architecture]:
         """Of the drawn ensembles [T, n, edges] that can still be paid, the best with inherited weights."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ness_bench.methods.method import register
-from ness_bench.methods.ness import Ness
+from ness_bench.methods.ness_svgd_rd import NessSVGDRD
 from ness_bench.methods.predicted_pool import POOL, predicted_pool, require_pool
 from ness_bench.sampling.posterior import Posterior
 from ness_bench.sampling.svgd_predictions import SVGDPredictions
@@ -19,32 +19,23 @@ from ness_bench.tasks.task import Supernet, Task
 
 @register("ness-svgd-predictions")
 @dataclass(frozen=True)
-class NessSVGDPredictions(Ness):
+class NessSVGDPredictions(NessSVGDRD):
     """NESS; SVGD-RD with a kernel on inherited-weight predictions (ours).
 
     Attributes:
-        delta: δ, the weight of diversity; see `sampling.svgd_rd`.
-        sigma: σ, the width of the density around each architecture.
-        steps: of the particles.
         pool: architectures drawn from the posterior, no network twice, whose predictions are paid and compared.
     """
 
-    delta: float = SVGDPredictions.delta
-    sigma: float = SVGDPredictions.sigma
-    steps: int = SVGDPredictions.steps
     pool: int = POOL
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_pool(self.pool)
-        self._sampler()  # refuses what it cannot work with
-
-    def _sampler(self) -> SVGDPredictions:
-        return SVGDPredictions(delta=self.delta, sigma=self.sigma, steps=self.steps)
 
     def draw(
         self, posterior: Posterior, supernet: Supernet, task: Task, rng: np.random.Generator
     ) -> npt.NDArray[np.int8]:
         pool, predictions = predicted_pool(posterior, supernet, self.pool, task.ensemble_size, rng)
         flat = predictions.reshape(len(predictions), -1).astype(np.float64)
-        return pool.support[self._sampler().draw(pool, flat @ flat.T, task.ensemble_size, rng, self.draws)]
+        sampler = SVGDPredictions(delta=self.delta, sigma=self.sigma, steps=self.steps)
+        return pool.support[sampler.draw(pool, flat @ flat.T, task.ensemble_size, rng, self.draws)]

@@ -29,6 +29,10 @@ def predicted_pool(
 
     Of architectures that are the same function, the same network once they are trained, the first stands for all.
 
+    The pool is drawn from the posterior, and samplers weigh it by the posterior again. That makes no difference where
+    a pool holds nearly all probability: at temperature 1 on the bank `fashion`, 98 % in 100. Where not, probable
+    architectures come more often than the posterior has them: at temperature 10, draws have 1.4 nats more of log q.
+
     Args:
         posterior: to draw from.
         supernet: is paid for the predictions.

@@ -28,8 +28,6 @@ from ness_bench.spaces.darts import (
     random_architecture,
 )
 
-__all__ = ["DartsSkeleton", "DartsSupernet"]
-
 _BatchNorm = partial(nn.BatchNorm2d, affine=False, track_running_stats=False)
 
 

@@ -37,6 +37,9 @@ class Adam:
         betas: decay of the running means of the gradient and of its square.
         weight_decay: L2 coefficient.
         epsilon: keeps the division finite; Adam's own default.
+
+    Raises:
+        NessBenchError: the learning rate is not above 0.
     """
 
     learning_rate: float = 1e-2
@@ -44,8 +47,16 @@ class Adam:
     weight_decay: float = 3e-4
     epsilon: float = 1e-8
 
+    def __post_init__(self) -> None:
+        if not 0 < self.learning_rate < np.inf:
+            raise NessBenchError(f"learning_rate is {self.learning_rate}; it must be above 0 and finite")
+
     def climb(self, gradient: Callable[[Floats], Floats], start: Floats, steps: int) -> Floats:
-        """Where `steps` steps up `gradient`, asked once a step, lead from `start`."""
+        """Where `steps` steps up `gradient`, asked once a step, lead from `start`.
+
+        Raises:
+            NessBenchError: they lead to what is not finite.
+        """
         x, mean, square = start, np.zeros_like(start), np.zeros_like(start)
         beta_1, beta_2 = self.betas
         for step in range(1, steps + 1):
@@ -54,6 +65,11 @@ class Adam:
             square = beta_2 * square + (1 - beta_2) * slope**2
             root = np.sqrt(square / (1 - beta_2**step))
             x = x + self.learning_rate * mean / (1 - beta_1**step) / (root + self.epsilon)
+            if not np.isfinite(np.abs(x).sum()):
+                raise NessBenchError(
+                    f"α is not finite after {step} steps of Adam; lower the learning rate, now "
+                    f"{self.learning_rate:g}, or raise the temperature"
+                )
         return x
 
 

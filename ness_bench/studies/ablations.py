@@ -70,7 +70,7 @@ class AblationPlan(Plan):
         if len({entry.label or entry.name for entry in self.methods}) < len(self.methods):
             raise NessBenchError(f'plan "{self.name}" has two methods of one name; give one a label of its own')
         bank = open_named(self.bank)
-        runs: dict[str, AblationRun] = {}
+        runs: dict[tuple[str, str], AblationRun] = {}  # one setting may be of two methods that differ in a constant
         for seed in range(self.repetitions):
             for entry in self.methods:
                 for setting in self._settings(entry):
@@ -85,7 +85,7 @@ class AblationPlan(Plan):
                         seed,
                         setting,
                     )
-                    runs[id_of(run)] = run
+                    runs[run.label, id_of(run)] = run
         for run in runs.values():
             if run.repetition == 0:
                 BankTask.of(bank, run.size, run.budget, 0, run.cost_model)  # refuses what no method could do
@@ -109,7 +109,8 @@ class AblationPlan(Plan):
                     f"{MOST_MEMBERS}"
                 )
         whole = isinstance(reference, int)
-        listed = [int(value) if whole and value % 1 == 0 else value for value in self.factors[factor]]
+        given = dict.fromkeys(self.factors[factor])
+        listed = [int(value) if whole and value % 1 == 0 else value for value in given]
         values = [*listed, *([] if reference in listed else [reference])]
         return values if isinstance(reference, str) else sorted(values)
 

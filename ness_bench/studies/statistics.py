@@ -1,11 +1,13 @@
 """From the records of single runs to means with bootstrap intervals, over complete grids only."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import stdtrit
 
 from ness_bench.errors import NessBenchError
 
@@ -21,6 +23,8 @@ def bootstrap_interval(
     values: npt.ArrayLike, seed: int | np.random.Generator = 0, level: float = 0.95, resamples: int = 2000
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Percentile bootstrap interval of a mean (Efron & Tibshirani, 1993, ch. 13).
+
+    Of few values it is too narrow: of 10 normal ones it covers the mean in 89 % of cases, of 20 in 93 %.
 
     Args:
         values: float [repetitions] or [repetitions, quantities], all of which are resampled alike; the interval of a
@@ -39,38 +43,27 @@ def bootstrap_interval(
     return low, high
 
 
-FEWEST_PAIRS = 6
-"""Of n pairs that do not differ in truth, all lean to one side with probability 2^(1 − n), and the bootstrap interval
-leaves out 0 then: in more than 5 % of cases where there are fewer. Source: ours."""
-
-
 @dataclass(frozen=True)
 class Difference:
-    """The mean of paired differences and the ends of its 95 % bootstrap interval.
+    """The mean of paired differences and the ends of its 95 % interval by Student's t; endless of a single pair.
 
-    Attributes:
-        repetitions: pairs.
+    The interval leaves out 0 in 5 % of cases where normal pairs do not differ in truth; that of the bootstrap does in
+    14 % with 6 pairs, 11 % with 10 and 7 % with 20.
     """
 
     mean: float
     low: float
     high: float
-    repetitions: int
-
-    @property
-    def enough(self) -> bool:
-        """Whether there are `FEWEST_PAIRS`."""
-        return self.repetitions >= FEWEST_PAIRS
 
     @property
     def clear(self) -> bool:
-        """Whether there are enough pairs and their interval leaves out 0."""
-        return self.enough and not self.low <= 0 <= self.high
+        """Whether the interval leaves out 0."""
+        return not self.low <= 0 <= self.high
 
     @property
     def none(self) -> bool:
         """Whether all pairs are equal."""
-        return self.mean == self.low == self.high == 0
+        return self.low == self.high == 0
 
 
 def paired_difference(runs: pd.DataFrame, others: pd.DataFrame, metric: str) -> Difference:
@@ -89,8 +82,9 @@ def paired_difference(runs: pd.DataFrame, others: pd.DataFrame, metric: str) -> 
             "give one run a seed on both sides"
         )
     differences = (values - subtracted).to_numpy(np.float64)
-    low, high = bootstrap_interval(differences)
-    return Difference(float(differences.mean()), float(low), float(high), len(differences))
+    mean, pairs = float(differences.mean()), len(differences)
+    half = float(stdtrit(pairs - 1, 0.975) * differences.std(ddof=1)) / math.sqrt(pairs) if pairs > 1 else math.inf
+    return Difference(mean, mean - half, mean + half)
 
 
 def summarise(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -124,12 +124,12 @@ class BankTask(PaidTask):
                 f'the bank holds no "{kind}" supernet of {epochs} epochs; lengths: {sorted(self.supernet_epochs(kind))}'
             )
         stored = offered[self._repetition % len(offered)]
+        calibration = self._calibration() if statistics == CALIBRATED else None
         self.budget.charge(
             "supernet", self._cost.supernet(kind, stored.passes), f"training a {kind} supernet for {epochs} epochs"
         )
         if statistics == OWN_BATCH:  # what batches of their own statistics give is stored
             return PaidSupernet(stored, self._cost, self.budget, self.val_labels)
-        calibration = self._calibration() if statistics == CALIBRATED else None
         scores = stored.computed(statistics, self.val_labels, calibration)
         images = 0 if calibration is None else len(calibration)
         return PaidSupernet(scores, self._cost, self.budget, self.val_labels, statistics, images)

@@ -46,7 +46,7 @@ WORK: Mapping[str, Work] = MappingProxyType(
         "rsps": Work(0.5, False, 250),  # one half of the images
         "darts": Work(1, True, 50),  # weights on one half, α on the other
         "darts-v2": Work(2.5, True, 50),  # a step on weights, and on α four passes of half a batch each
-        "gdas": Work(1, False, 250),
+        "gdas": Work(1, False, 250),  # paths drawn from α, priced as uniform ones
         "snas": Work(1, True, 150),
     }
 )
@@ -96,7 +96,7 @@ class CostModel:
         return flops(architecture, self.skeleton) / mean_flops(self.skeleton)
 
     def evaluation(self, architecture: Architecture, examples: int) -> float:
-        """TE of one forward pass over `examples` images."""
+        """TE of one forward pass over `examples` validation images, or images to calibrate on, which count alike."""
         return self.training(architecture) * examples * self.images_an_example / (3 * self.passes)
 
     def supernet(self, kind: str, passes: int) -> float:

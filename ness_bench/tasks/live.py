@@ -35,7 +35,7 @@ EPOCHS = {
     "gdas": (250,),
     "snas": (150,),
 }
-"""The lengths of supernet training on offer, those of the shipped bank."""
+"""The lengths of supernet training on offer: those of the shipped bank, else the published ones."""
 
 
 class LiveTask(PaidTask):

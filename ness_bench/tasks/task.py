@@ -108,7 +108,8 @@ class Supernet(Protocol):
 
         Returns:
             ∂ log p(labels) / ∂ weights, summed over the examples of the batches, float64 [edges, operations]. That of
-            `none`, whose weight has no effect, is 0.
+            `none`, whose weight has no effect, is 0. Each batch is normalised by its own statistics, whatever others
+            were asked for.
 
         Raises:
             BudgetExhausted: the passes, forward and backward through all operations, do not fit.
@@ -243,7 +244,8 @@ class Task(TrialTask, Protocol):
 
         Raises:
             BudgetExhausted: it does not fit; nothing is charged.
-            NessBenchError: the kind or length is not offered, or the statistics are unknown.
+            NessBenchError: the kind or length is not offered, the statistics are unknown, or the training images that
+                they need are not at hand; nothing is charged.
         """
         ...
 

@@ -120,6 +120,12 @@ def test_what_does_not_fit_is_refused(scored, tmp_path, bank):
     train(tmp_path / "unscored")
     with pytest.raises(NessBenchError, match="has not been scored; run `ness-bench supernet evaluate"):
         supernet_folder.add(tmp_path / "unscored", bank.folder)
+    shutil.copytree(folder, tmp_path / "damaged")
+    (tmp_path / "damaged" / supernet_folder.SCORES).write_bytes((folder / supernet_folder.SCORES).read_bytes()[:-99])
+    with pytest.raises(NessBenchError, match="is damaged"):
+        supernet_folder.score(tmp_path / "damaged", DATA, 1, pytest.fail, pytest.fail)
+    with pytest.raises(NessBenchError, match="is damaged"):
+        supernet_folder.add(tmp_path / "damaged", bank.folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(NessBenchError, match="neither an empty folder nor one of a supernet"):
@@ -139,5 +145,7 @@ def test_of_darts_cell_space_random_architectures_are_evaluated(tmp_path):
     assert lines["derives"].startswith("Genotype(normal=[(")
     assert "20 random architectures on 40 validation images" in lines["inherited weights"]
     assert "no stand-alone accuracies" in lines["ranks"]
+    with pytest.raises(NessBenchError, match="name the data set, and as many examples of it"):
+        supernet_report.sampled(tmp_path / "d", DATA)
     with pytest.raises(NessBenchError, match="another space than NAS-Bench-201"):
         supernet_folder.score(tmp_path / "d", few, 1, pytest.fail, pytest.fail)

@@ -214,6 +214,9 @@ def test_an_architecture_drawn_more_often_than_there_are_seeds_weighs_more(bank)
         ("ness-mc", {"inference": "exact"}, "allowed: score-function, straight-through"),
         ("ness-mc", {"averaging": "odds"}, "allowed: probabilities, logits"),
         ("ness-mc", {"supernet_epochs": -1}, "give 0, or a length on offer"),
+        ("ness-mc", {"supernet_share": -0.1}, "give 0 or more"),
+        ("ness-mc", {"statistics": "split2"}, "allowed: batch, split, calibrated"),
+        ("ness-mc", {"learning_rate": -0.1}, "learning_rate is -0.1; it must be above 0"),
         ("ness-k-dpp", {"pool": 0}, "must be at least 1"),
     ],
 )

@@ -8,7 +8,6 @@ from ness_bench.networks.darts_evaluation import EVALUATION_SKELETON, DartsNetwo
 from ness_bench.networks.darts_skeleton import DartsSkeleton
 from ness_bench.networks.darts_supernet import DartsSupernet
 from ness_bench.spaces.darts import DARTS_V2, NONE, OPERATIONS, parse
-from ness_bench.training.tensors import one_thread
 
 SMALL = DartsSkeleton(channels=2, layers=4, classes=3, image_size=8)
 PDARTS = parse(  # found by progressive DARTS (Chen, Xie, Wu & Tian, ICCV 2019)
@@ -18,17 +17,6 @@ PDARTS = parse(  # found by progressive DARTS (Chen, Xie, Wu & Tian, ICCV 2019)
     "('max_pool_3x3', 0), ('dil_conv_3x3', 1), ('dil_conv_3x3', 1), ('dil_conv_5x5', 3)], reduce_concat=range(2, 6))"
 )
 WITHOUT_POOLS = tuple(4 if OPERATIONS[operation].endswith("pool_3x3") else operation for operation in DARTS_V2)
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    with one_thread():
-        yield
-
-
-@pytest.fixture
-def generator():
-    return torch.Generator().manual_seed(0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from ness_bench.networks.darts_evaluation import EVALUATION_SKELETON, DartsNetwo
 from ness_bench.networks.darts_skeleton import DartsSkeleton, flops, mixed_flops
 from ness_bench.networks.darts_supernet import DartsSupernet
 from ness_bench.spaces.darts import DARTS_V1, DARTS_V2, random_architecture, require_architecture
-from ness_bench.training.tensors import one_thread
 
 SKELETON = DartsSkeleton(channels=2, layers=4, input_channels=1, classes=3, image_size=8)
 RNG = np.random.default_rng(0)
@@ -18,17 +17,6 @@ PATHS = [
     tuple(RNG.integers(1, 8, 28).tolist()),  # all edges are taken
     (0, 0, 4, 0, 0, 0, 0, 3, 0, 0, 0, 5, 0, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0),  # nodes without inputs
 ]
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    with one_thread():
-        yield
-
-
-@pytest.fixture
-def generator():
-    return torch.Generator().manual_seed(0)
 
 
 @pytest.fixture

@@ -9,18 +9,11 @@ from ness_bench.networks.nas_bench_201 import Network
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.stacked import StackedNetwork
 from ness_bench.spaces.nas_bench_201 import RESNET
-from ness_bench.training.tensors import one_thread
 
 SKELETON = Skeleton(channels=3, cells=2, input_channels=2, classes=4, image_size=7)
 RANDOM = [tuple(map(int, row)) for row in np.random.default_rng(0).integers(0, 5, (4, 6))]
 MIXED = [(0,) * 6, RESNET, (1,) * 6, (4,) * 6, RESNET, (2,) * 6, (3, 3, 0, 0, 0, 0), *RANDOM]
 STACKS = [MIXED, [RESNET] * 3, [(4, 0, 0, 0, 1, 0)], [(0,) * 6] * 2]
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    with one_thread():
-        yield
 
 
 def noise(members, examples):

@@ -6,7 +6,6 @@ from ness_bench.networks.nas_bench_201 import Network
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernet import MixedCell, Supernet
 from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, EDGES, OPERATIONS, prune
-from ness_bench.training.tensors import one_thread
 
 SKELETON = Skeleton(channels=4, cells=1)
 LIVE = (3, 2, 1, 4, 2, 3)
@@ -17,17 +16,6 @@ ARCHITECTURES = [
     (2, 0, 0, 3, 0, 2),  # nodes 1 and 2 lie on no path
     (1, 2, 3, 0, 0, 0),  # dead
 ]
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    with one_thread():
-        yield
-
-
-@pytest.fixture
-def generator():
-    return torch.Generator().manual_seed(0)
 
 
 @pytest.fixture

@@ -168,6 +168,11 @@ def test_adam_decays_and_takes_steps_of_the_learning_rate() -> None:
     assert np.abs(adam.climb(lambda x: 2.0 - x, start, 3000) - 2.0 / 1.5).max() < 1e-6  # 2 − x − x / 2 = 0
 
 
+def test_steps_that_lead_to_infinity_are_refused() -> None:
+    with pytest.raises(NessBenchError, match="lower the learning rate, now 1e\\+300"), np.errstate(all="ignore"):
+        exact(interacting(SPACE), SPACE, 1.0, operations=OPERATIONS, adam=Adam(learning_rate=1e300))
+
+
 @pytest.mark.parametrize("temperature", [0.0, -1.0, np.nan])
 @pytest.mark.parametrize("infer", [by_exact, by_coordinate_ascent, by_score_function])
 def test_a_temperature_not_above_0_is_refused(

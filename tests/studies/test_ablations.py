@@ -1,3 +1,4 @@
+import itertools
 from collections import Counter
 
 import pytest
@@ -36,6 +37,15 @@ def test_one_factor_is_changed_at_a_time(bank):
         assert type(one.size) is int
         assert type(one.constants["draws"]) is int
     assert reference["epochs"] == 2  # the plan's constant, not the method's
+
+
+def test_two_methods_may_share_a_setting(bank):
+    """What one has as its reference, the other has where a factor is changed; a value named twice is one."""
+    variant = {"name": "ness-svgd-rd", "label": "strong", "constants": {"delta": 10.0}}
+    runs = plan_of(bank, methods=["ness-svgd-rd", variant], factors={"delta": [1.0, 10.0, 10]}).runs()
+    assert Counter((r.label, r.constants["delta"], r.repetition) for r in runs) == Counter(
+        itertools.product(("ness-svgd-rd", "strong"), (1.0, 10.0), (0, 1))
+    )
 
 
 def test_records_are_sorted_by_factor(bank, tmp_path):
@@ -80,6 +90,7 @@ def test_a_plan_file_with_factors_is_one(bank, tmp_path):
         ({"factors": {"temperature": [0.0]}}, "must be positive"),
         ({"factors": {"draws": [2.5]}}, "must be a whole number"),
         ({"factors": {"cost_model": ["free"]}}, 'unknown cost model "free"'),
+        ({"factors": {"statistics": ["own"]}}, "allowed: batch, split, calibrated"),
         ({"factors": {"size": [1000]}}, "a whole number from 1 to 15"),
         ({"factors": {"size": ["big"]}}, "it takes numbers"),
         ({"factors": {"budget": [-1.0]}}, "positive"),

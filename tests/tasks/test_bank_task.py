@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,14 @@ def test_calibrated_statistics_are_those_of_training_images(bank):
         assert likelihoods[row] == pytest.approx(np.log(right).sum(), rel=1e-4)
     with pytest.raises(NessBenchError, match='"calibrate"; did you mean "calibrated"'):
         task.supernet("uniform", 2, "calibrate")
+
+
+def test_calibration_without_the_training_images_costs_nothing(bank):
+    plan = replace(bank.manifest.plan, data="gone.npz")
+    task = BankTask.of(replace(bank, manifest=bank.manifest.model_copy(update={"plan": plan})), 3, 100)
+    with pytest.raises(NessBenchError, match=r"gone.npz is missing"):
+        task.supernet("uniform", 2, "calibrated")
+    assert task.budget.left == 100
 
 
 def test_a_gradient_through_the_supernet_is_paid_as_mixed_passes(bank):

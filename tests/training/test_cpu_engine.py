@@ -26,14 +26,6 @@ CASES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more threads only wait for each other on nets this small
-    yield
-    torch.set_num_threads(threads)
-
-
 def noise(skeleton, examples, rng):
     """Random images, on which no ReLU sees an exact zero, and random labels."""
     shape = (examples, skeleton.image_size, skeleton.image_size, skeleton.input_channels)

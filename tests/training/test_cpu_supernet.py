@@ -14,7 +14,7 @@ from ness_bench.networks.supernet import Supernet
 from ness_bench.spaces.nas_bench_201 import architectures
 from ness_bench.training.cpu.supernet import CPUSupernet
 from ness_bench.training.one_shot import inherited, kinds, uniform
-from ness_bench.training.tensors import one_thread, to_arrays, to_tensor
+from ness_bench.training.tensors import to_arrays, to_tensor
 
 SKELETONS = [
     Skeleton(channels=4, cells=2),
@@ -31,12 +31,6 @@ PATHS = [
     *architectures()[:10],
 ]
 RECIPE = uniform.UniformRecipe(epochs=3, batch_size=32, learning_rate=0.05, final_learning_rate=0.01)
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    with one_thread():
-        yield
 
 
 def noise(skeleton, examples):

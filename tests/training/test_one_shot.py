@@ -22,19 +22,13 @@ from ness_bench.spaces.nas_bench_201 import OPERATIONS, prune
 from ness_bench.training.one_shot import darts, inherited, kinds, uniform, weights
 from ness_bench.training.one_shot.descent import Descent, halves, train_tensors
 from ness_bench.training.one_shot.snas import SnasRecipe
-from ness_bench.training.tensors import one_thread, to_tensor
+from ness_bench.training.tensors import to_tensor
 
 SKELETON = Skeleton(channels=4, cells=1)
 DARTS_SPACE = DartsSkeleton(channels=2, layers=3, input_channels=1, image_size=8)
 UNIFORM = uniform.UniformRecipe(epochs=2, batch_size=32)
 DARTS = darts.DartsRecipe(epochs=1, batch_size=32)
 ARCHITECTURE = (3, 0, 1, 4, 2, 3)
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from ness_bench.networks.darts_skeleton import DartsSkeleton
 from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernet import Supernet
 from ness_bench.training.fit import TrainingDivergedError
-from ness_bench.training.one_shot import kinds, tensor_file, weights
+from ness_bench.training.one_shot import checkpoint, kinds, tensor_file, weights
 from ness_bench.training.one_shot.kinds import recipe_of, train
 
 SKELETON = Skeleton(channels=4, cells=1)
@@ -75,7 +75,7 @@ def test_checkpoints_are_written_when_asked(data, tmp_path):
         train("uniform", data, SKELETON, recipe, 0, checkpoint=tmp_path / "absent" / "checkpoint")
 
 
-def test_checkpoints_of_other_trainings_are_refused(data, tmp_path):
+def test_checkpoints_of_other_trainings_are_refused(data, tmp_path, monkeypatch):
     recipe, path = recipe_of("uniform", 1, batch_size=32), tmp_path / "checkpoint"
     train("uniform", data, SKELETON, recipe, 0, engine="cpu", checkpoint=path)
     kept = path.read_bytes()
@@ -92,6 +92,9 @@ def test_checkpoints_of_other_trainings_are_refused(data, tmp_path):
     ]:
         with pytest.raises(NessBenchError, match=message):
             train(*arguments, checkpoint=path, **options)
+    monkeypatch.setattr(checkpoint, "__version__", "0.0.0")
+    with pytest.raises(NessBenchError, match=r"its version '.*', not '0\.0\.0';"):
+        train("uniform", data, SKELETON, recipe, 0, checkpoint=path)
     assert path.read_bytes() == kept
 
 
@@ -137,7 +140,9 @@ def test_what_was_good_is_kept_when_a_training_diverges(data, tmp_path, monkeypa
 
     with monkeypatch.context() as patched:
         patched.setattr(kinds.KINDS["gdas"].training, "steps", spoilt)
-        with pytest.raises(TrainingDivergedError, match=r"epoch 2 of 3, step 2: .*checkpoint, after epoch 1") as error:
+        with pytest.raises(
+            TrainingDivergedError, match=r"epoch 2 of 3, step 2: weights/.* is not .*checkpoint, after epoch 1"
+        ) as error:
             train("gdas", data, SKELETON, recipe, 0, checkpoint=path)
     assert str(path) in str(error.value)
     assert path.read_bytes() == kept

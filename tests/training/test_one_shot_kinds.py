@@ -18,16 +18,9 @@ from ness_bench.training.one_shot import gdas, kinds, snas
 from ness_bench.training.one_shot.darts_second_order import SecondOrderDartsRecipe, unrolled_alpha_gradient
 from ness_bench.training.one_shot.descent import halves
 from ness_bench.training.one_shot.relaxation import annealed, concrete
-from ness_bench.training.tensors import one_thread
 
 SKELETON = Skeleton(channels=4, cells=1)
 DARTS_SKELETON = DartsSkeleton(channels=2, layers=3, input_channels=1, image_size=8)
-
-
-@pytest.fixture(autouse=True)
-def alone():
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 from ness_bench.studies.ablations import AblationPlan
-from ness_bench.studies.statistics import FEWEST_PAIRS
 
 TITLES: Mapping[str, str] = MappingProxyType(
     {
@@ -64,8 +63,8 @@ def protocol(context: Context) -> str:
         f"Study {context.study} on bank {context.bank} ({context.data}); searched on val, scored on test. One factor "
         f"is changed at a time, all others stay at their reference ({context.reference}). Means over "
         f"{context.repetitions} repetitions with 95 % percentile bootstrap intervals; differences of NLL are paired by "
-        f"repetition, within noise where their interval holds 0, and not judged below {FEWEST_PAIRS} repetitions. "
-        "Several are looked at, and no interval is corrected for that. Regret is NLL above that of the best ensemble "
+        "repetition, with 95 % intervals by Student's t, and within noise where these hold 0. Several are looked at, "
+        "and no interval is corrected for that. Regret is NLL above that of the best ensemble "
         f"of equal weights there is, {context.best}. Costs in training equivalents (TE)."
     )
 

@@ -17,7 +17,7 @@ METRICS = ("nll", "regret", "accuracy", "distinct", "disagreement", "cost", "sea
 BASE = "ness-svgd-rd"
 """The method that the others are held against: NESS's own sampler of whole ensembles."""
 
-BETTER, WORSE, NOISE, SAME, TOO_FEW = "better", "worse", "within noise", "same", "too few runs"
+BETTER, WORSE, NOISE, SAME = "better", "worse", "within noise", "same"
 REFERENCE = "reference"
 """Verdicts on a difference of NLL; the last is of what the others are held against."""
 
@@ -34,7 +34,7 @@ def verdict(difference: Difference) -> str:
         return SAME
     if difference.clear:
         return BETTER if difference.mean < 0 else WORSE
-    return NOISE if difference.enough else TOO_FEW
+    return NOISE
 
 
 def factor_cells(plan: AblationPlan, records: pd.DataFrame) -> pd.DataFrame:

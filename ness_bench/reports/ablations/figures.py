@@ -30,7 +30,6 @@ LINE = 0.055
 ROOM = 40
 """Characters of tick labels that fit below a panel."""
 
-
 READ = (
     "Bars are the intervals of means, not of the paired differences. Shaded is the reference; dashed are "
     "the best ensemble in the bank, the size of an ensemble and the budget; hollow marks are the cost of the search "

@@ -1,4 +1,4 @@
-"""What a factor teaches, in words: where each method is best, and which values differ from the reference."""
+"""What a factor teaches, in words: where each method's mean is lowest, and which values differ from the reference."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ness_bench.reports.ablations.captions import shown, title
-from ness_bench.reports.ablations.cells import BETTER, NOISE, REFERENCE, SAME, TOO_FEW, WORSE
+from ness_bench.reports.ablations.cells import BETTER, NOISE, REFERENCE, SAME, WORSE
 
 OF_TASK = ("budget", "size")
 """Factors that say more of the task than of a method: regret along them is told as well."""
@@ -18,8 +18,8 @@ MEASURES = (
 )
 """Name, metric, scale and unit of what is told beside NLL."""
 
-WORDS = {BETTER: "better as well", WORSE: "worse", NOISE: "within noise", SAME: "the same"}
-"""How values are introduced that are not the best, by their verdict."""
+WORDS = {BETTER: "better than it as well", WORSE: "worse than it", NOISE: "within noise of it", SAME: "the same as it"}
+"""How all values but the one of lowest mean are introduced, by their verdict; it is the reference."""
 
 Row = dict[Any, Any]
 
@@ -57,12 +57,11 @@ def spans(cells: pd.DataFrame) -> str:
 
 
 def _moved(method: str, rows: list[Row]) -> str:
-    """A method that some values change: its best value, then all others by their verdict."""
+    """A method that some values change: the value of lowest mean, then all others by their verdict."""
     reference = next(row for row in rows if row["is_reference"])
     best = min(rows, key=lambda row: (row["nll_mean"], not row["is_reference"]))
-    if any(row["verdict"] == TOO_FEW for row in rows):
-        return f"{method} has its lowest mean at {_value(best)} ({_nll(best)}), of too few runs to tell."
-    said = f"{method} is best at {'its reference: ' if best is reference else ''}{_value(best)} ({_nll(best)})"
+    where = f"its reference: {_value(best)}" if best is reference else _value(best)
+    said = f"{method} has its lowest mean at {where} ({_nll(best)})"
     if best["verdict"] == BETTER:
         said += f", {_by(best)} below its reference ({_value(reference)})"
     elif best["verdict"] == NOISE:

@@ -53,6 +53,6 @@ def write(plan: AblationPlan, records: pd.DataFrame, folder: Path) -> Written:
         files,
         [*comparison(samplers), lessons(sentences)],
         f"Means over {plan.repetitions} repetitions on test with 95 % bootstrap intervals; differences of NLL, to "
-        f"{context.base} or to the reference, are paired by repetition. No interval is corrected for how many there "
-        "are.",
+        f"{context.base} or to the reference, are paired by repetition, with 95 % intervals by Student's t. No "
+        "interval is corrected for how many there are.",
     )

@@ -4,11 +4,13 @@ The file is in the safetensors format. Its tensors are the state of the training
 Adam's moments, the random state), its header says of which training, and after which epoch.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ness_bench import __version__
 from ness_bench.data.images import DataSet
 from ness_bench.errors import NessBenchError
 from ness_bench.files import write_atomically
@@ -23,6 +25,7 @@ class Identity:
     """What decides the result of a training, as JSON has it.
 
     Attributes:
+        version: of ness_bench.
         kind, engine, seed: of the training.
         recipe: its fields.
         space: of the supernet's cells.
@@ -31,6 +34,7 @@ class Identity:
         data_digest: see `DataSet.digest`.
     """
 
+    version: str
     kind: str
     engine: str
     seed: int
@@ -44,8 +48,9 @@ class Identity:
     def of(
         kind: str, engine: str, seed: int, recipe: WeightRecipe, skeleton: OneShotSkeleton, data: DataSet
     ) -> "Identity":
-        space, fields = space_of(skeleton), asdict(skeleton)
-        return Identity(kind, engine, seed, asdict(recipe), space, fields, data.name, data.digest)
+        fields = json.loads(json.dumps(asdict(recipe)))  # tuples as they are read back
+        space = space_of(skeleton)
+        return Identity(__version__, kind, engine, seed, fields, space, asdict(skeleton), data.name, data.digest)
 
 
 def _differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
@@ -55,14 +60,9 @@ def _differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]
         old, new = held.get(name), asked.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
             found += [f"{name}.{difference}" for difference in _differences(old, new)]
-        elif _plain(old) != _plain(new):
-            found.append(f"{name} {_plain(old)!r}, not {_plain(new)!r}")
+        elif old != new:
+            found.append(f"{name} {old!r}, not {new!r}")
     return found
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as JSON has them."""
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def write(path: Path, identity: Identity, epoch: int, training: Training) -> None:

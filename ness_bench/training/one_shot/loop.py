@@ -65,8 +65,9 @@ def run(
                 losses.append(loss)
                 if not math.isfinite(loss):
                     raise diverged("the loss is", epoch, len(losses))
-            if not all(value.isfinite().all() for value in training.state().values()):
-                raise diverged("weights are", epoch, len(losses))  # a last step may spoil them after its loss
+            for name, value in training.state().items():
+                if not value.isfinite().all():
+                    raise diverged(f"{name} is", epoch, len(losses))  # a last step may spoil it after its loss
             if checkpoint is not None and (epoch % checkpoint_every == 0 or epoch == epochs):
                 checkpoints.write(checkpoint, identity, epoch, training)
                 kept = epoch

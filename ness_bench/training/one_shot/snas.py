@@ -3,7 +3,8 @@
 Each step draws Z from the Concrete distribution of α at temperature λ and weights all operations by it; the
 cross-entropy of the batch, plus η times the resources that Z takes, is differentiated with respect to both the weights
 and, through Z, α. There is one level: all training images serve both. Source of the constants: the authors' search code
-(SNAS-Series); theirs augments the images and steps the learning rate once an epoch, ours does neither.
+(SNAS-Series), whose distributed branch has Adam on α; theirs augments the images and steps the learning rate once an
+epoch, ours does neither.
 """
 
 from collections.abc import Iterator
