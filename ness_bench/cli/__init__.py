@@ -1,6 +1,7 @@
 """The command line: commands and what they print, nothing else. Heavy imports wait until a command needs them."""
 
 import json
+import re
 import sys
 from typing import Annotated, Any
 
@@ -55,8 +56,11 @@ def list_methods() -> None:
     Console().print(table)
 
 
+_WORD = re.compile(r"\s*(?!(?:true|false|inf|nan)\s*$)([A-Za-z][\w-]*)\s*")
+
+
 def _constants(settings: list[str]) -> dict[str, Any]:
-    """`name=value` settings; values are read as TOML, so `2`, `0.5`, `true` and `"x"` keep their types."""
+    """`name=value` settings; values are read as TOML, so `2`, `0.5` and `true` keep their types; a word is a string."""
     import tomllib
 
     constants: dict[str, Any] = {}
@@ -65,7 +69,8 @@ def _constants(settings: list[str]) -> dict[str, Any]:
         try:
             if not equals:
                 raise tomllib.TOMLDecodeError("no =")
-            (constants[name.strip()],) = tomllib.loads(f"value = {value}").values()
+            word = _WORD.fullmatch(value)
+            (constants[name.strip()],) = tomllib.loads(f'value = "{word[1]}"' if word else f"value = {value}").values()
         except ValueError:  # no TOML, or more than one value
             raise NessBenchError(f'--set was given "{setting}"; write it like --set delta=0.5') from None
     return constants

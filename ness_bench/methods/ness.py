@@ -34,6 +34,7 @@ class Ness(ABC):
     """The constants of steps 1, 2 and 4, and the pipeline.
 
     Attributes:
+        supernet_kind: how the supernet is trained: "uniform", or another kind that the task offers.
         supernet_share: the longest supernet training on offer that takes at most this share of the budget
             is bought, or the shortest if none is so cheap. Source: ours.
         supernet_epochs: buys this length instead; 0 leaves it to the share.
@@ -53,6 +54,7 @@ class Ness(ABC):
         averaging: of the members' "probabilities" or "logits", in the choice and in the ensemble.
     """
 
+    supernet_kind: str = "uniform"
     supernet_share: float = 0.25
     supernet_epochs: int = 0
     statistics: str = "batch"
@@ -91,7 +93,7 @@ class Ness(ABC):
 
     def search(self, task: Task, rng: np.random.Generator) -> Ensemble:
         """The whole pipeline."""
-        supernet = task.supernet("uniform", self._supernet_epochs(task), self.statistics)
+        supernet = task.supernet(self.supernet_kind, self._supernet_epochs(task), self.statistics)
         posterior = self._infer(supernet, task, rng)
         drawn = self.draw(posterior, supernet, task, rng)
         return train(task, self._select(supernet, task, drawn), self.averaging)
@@ -99,7 +101,7 @@ class Ness(ABC):
     def _supernet_epochs(self, task: Task) -> int:
         if self.supernet_epochs:
             return self.supernet_epochs
-        prices = task.supernet_epochs("uniform")
+        prices = task.supernet_epochs(self.supernet_kind)
         affordable = [epochs for epochs, price in prices.items() if price <= self.supernet_share * task.budget.total]
         return max(affordable, default=min(prices))
 

@@ -34,6 +34,8 @@ class Posterior:
     Attributes:
         logits: α, float64 [edges, operations]. A constant added to a row changes nothing.
         support: the architectures that can be drawn, int8 [size, edges].
+        log_weights: what each architecture of the support counts beside α, [size], so that q ∝ exp(log weight) times
+            the above: a support that stands for a larger one has them. None for equal weights.
 
     Raises:
         NessBenchError: the support is empty, lists an architecture twice, or does not fit the logits' shape.
@@ -41,6 +43,7 @@ class Posterior:
 
     logits: Floats
     support: Architectures
+    log_weights: Floats | None = None
 
     def __post_init__(self) -> None:
         edges, operations = self.logits.shape
@@ -64,9 +67,9 @@ class Posterior:
 
     @property
     def is_factorised(self) -> bool:
-        """Whether the support is the whole space, so that the edges are independent."""
+        """Whether the support is the whole space, without weights, so that the edges are independent."""
         edges, operations = self.logits.shape
-        return len(self.support) == int(operations**edges)
+        return self.log_weights is None and len(self.support) == int(operations**edges)
 
     @cached_property
     def one_hots(self) -> Floats:
@@ -76,7 +79,8 @@ class Posterior:
     @cached_property
     def log_probabilities(self) -> Floats:
         """log q_α of every architecture in the support, [size], nats."""
-        return log_softmax(self.one_hots @ self.logits.ravel())
+        scores: Floats = self.one_hots @ self.logits.ravel()
+        return log_softmax(scores if self.log_weights is None else scores + self.log_weights)
 
     @cached_property
     def probabilities(self) -> Floats:

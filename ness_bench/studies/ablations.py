@@ -2,7 +2,7 @@
 
 name = "ness"
 bank = "fashion"            # a shipped bank or a folder
-methods = ["ness-mc", { name = "ness-svgd-rd", constants = { delta = 2.0 } }]
+methods = ["ness-mc", { name = "ness-svgd-rd", constants = { delta = 2.0 }, factors = ["size", "delta"] }]
 size = 5                    # the reference: members of an ensemble,
 budget = 40                 # training equivalents (TE),
 cost_model = "measured"     # what they are counted by; and the methods' own constants
@@ -19,14 +19,14 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
 
 from ness_bench.banks.named import open_named
 from ness_bench.ensembles.quantised import MOST_MEMBERS
 from ness_bench.errors import NessBenchError, nearest
 from ness_bench.methods import method
 from ness_bench.studies.ensembles import EnsembleRun
-from ness_bench.studies.plan import MethodPlan, MethodPlans, Plan
+from ness_bench.studies.plan import MethodPlan, Plan, from_name
 from ness_bench.studies.run import id_of
 from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.cost import MEASURED
@@ -50,11 +50,17 @@ class AblationRun(EnsembleRun):
         return super().row(result) | {"cost_model": self.cost_model} | dict(self.constants)
 
 
+class AblatedMethod(MethodPlan):
+    """A method of the study, and which of its factors are changed in it: all that it has, unless they are named."""
+
+    factors: list[str] | None = None
+
+
 class AblationPlan(Plan):
     """A study of factors, as its file says it."""
 
     bank: str
-    methods: MethodPlans
+    methods: Annotated[list[Annotated[AblatedMethod, BeforeValidator(from_name)]], Field(min_length=1)]
     size: Annotated[PositiveInt, Field(le=MOST_MEMBERS)]
     budget: PositiveFloat
     cost_model: str = MEASURED
@@ -114,18 +120,18 @@ class AblationPlan(Plan):
         values = [*listed, *([] if reference in listed else [reference])]
         return values if isinstance(reference, str) else sorted(values)
 
-    def _settings(self, entry: MethodPlan) -> Iterator[dict[str, Any]]:
+    def _settings(self, entry: AblatedMethod) -> Iterator[dict[str, Any]]:
         """The reference, and every setting that differs from it in one factor."""
         reference = self.reference(entry)
         yield dict(reference)
-        for factor in self._factors(entry):
+        for factor in self.factors_of(entry):
             for value in self.values(factor, entry):
                 setting = reference | {factor: value}
                 own = {name: setting[name] for name in setting if name not in TASK_FACTORS}
                 yield setting | asdict(method.create(entry.name, own))  # refuses what is no value of a constant
 
-    def _factors(self, entry: MethodPlan) -> list[str]:
-        """Those of the plan's factors that a method has."""
+    def factors_of(self, entry: AblatedMethod) -> list[str]:
+        """Those of the plan's factors that are changed in a method."""
         known = dict.fromkeys([*TASK_FACTORS, *(name for other in self.methods for name in self.reference(other))])
         for factor in self.factors:
             if factor not in known:
@@ -133,7 +139,15 @@ class AblationPlan(Plan):
                     f'plan "{self.name}": unknown factor "{factor}"{nearest(factor, list(known))}; '
                     f"factors of these methods: {', '.join(known)}"
                 )
-        return [factor for factor in self.factors if factor in self.reference(entry)]
+        has = self.reference(entry)
+        for factor in entry.factors or []:
+            if factor not in self.factors or factor not in has:
+                allowed = [name for name in self.factors if name in has]
+                raise NessBenchError(
+                    f'plan "{self.name}": {entry.label or entry.name} was to have the factor "{factor}"'
+                    f"{nearest(factor, allowed)}; of the plan's factors it has {', '.join(allowed)}"
+                )
+        return [name for name in self.factors if name in (has if entry.factors is None else entry.factors)]
 
 
 def by_factor(plan: AblationPlan, records: pd.DataFrame) -> pd.DataFrame:
@@ -149,10 +163,8 @@ def by_factor(plan: AblationPlan, records: pd.DataFrame) -> pd.DataFrame:
     """
     parts = []
     for factor in plan.factors:
-        for entry in plan.methods:
+        for entry in (entry for entry in plan.methods if factor in plan.factors_of(entry)):
             reference = plan.reference(entry)
-            if factor not in reference:
-                continue
             others = records["method"] == (entry.label or entry.name)
             for name, expected in reference.items():
                 if name != factor:

@@ -31,11 +31,12 @@ class MethodPlan(Strict):
     constants: dict[str, Any] = {}
 
 
-def _from_name(value: Any) -> Any:
+def from_name(value: Any) -> Any:
+    """A method given by its name alone."""
     return {"name": value} if isinstance(value, str) else value
 
 
-MethodPlans = Annotated[list[Annotated[MethodPlan, BeforeValidator(_from_name)]], Field(min_length=1)]
+MethodPlans = Annotated[list[Annotated[MethodPlan, BeforeValidator(from_name)]], Field(min_length=1)]
 
 
 class Plan(Strict, ABC):

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ness_bench.errors import NessBenchError, nearest
-from ness_bench.studies.ablations import AblationPlan
+from ness_bench.studies.ablations import AblatedMethod, AblationPlan
 from ness_bench.studies.ensembles import EnsemblePlan
 from ness_bench.studies.plan import MethodPlan, Plan
 from ness_bench.studies.samplers import SamplerPlan
@@ -68,10 +68,14 @@ def _kind_of(path: Path, content: Any) -> type[Plan]:
     return kinds[0]
 
 
+def _method_of(kind: type[Plan]) -> type[MethodPlan]:
+    return AblatedMethod if kind is AblationPlan else MethodPlan
+
+
 def _explain(problem: Any, kind: type[Plan]) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = list((MethodPlan if problem["loc"][0] == "methods" else kind).model_fields)
+        known = list((_method_of(kind) if problem["loc"][0] == "methods" else kind).model_fields)
         return f'unknown key "{where}"{nearest(str(problem["loc"][-1]), known)}; known: {", ".join(known)}'
     if problem["type"] == "missing":
         return f'key "{where}" is missing'

@@ -1,4 +1,6 @@
+from collections import Counter
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -121,30 +123,56 @@ def test_darts_takes_the_strongest_operation_of_every_edge():
 
 
 def test_members_of_a_k_dpp_are_different_networks(bank):
+    """Hot, any; cold, the one that the posterior is certain of, and others."""
     _, ensemble = search("ness-k-dpp", bank, size=5, draws=1, temperature=1e9)
     assert len({m.architecture for m in ensemble.members}) == 5
+    _, ensemble = search("ness-k-dpp", bank, size=2, draws=1, temperature=0.01, budget=3000)
+    assert len({m.architecture for m in ensemble.members}) == 2
+    _, certain = search("ness-mc", bank, size=1, temperature=0.01, budget=3000)
+    assert certain.members[0].architecture in {m.architecture for m in ensemble.members}
 
 
-def test_a_pool_holds_what_the_posterior_likes_and_no_network_twice(bank):
-    """Drawn without replacement: one at a time, each in proportion to what is left of the posterior."""
-    supernet = BankTask.of(bank, 3, 1_000).supernet("uniform", 2)
-    support = bank.space.array
+def test_a_pool_stands_for_the_posterior_and_holds_no_network_twice(bank):
+    """Each network counts its probability over that of being drawn, so that means over many pools are the posterior's.
+
+    Without the correction probable networks would count twice.
+    """
+    supernet = BankTask.of(bank, 3, 10_000).supernet("uniform", 2)
+    free = SimpleNamespace(predict=lambda architectures: np.zeros((len(architectures), 250, 10)))
+    strings = Counter(map(canonical, bank.space.architectures))
+    support = np.array([a for a in bank.space.architectures if strings[canonical(a)] < 20], np.int8)
     posterior = Posterior(np.random.default_rng(0).normal(size=(6, 5)), support)
-    mass = {}
-    for architecture, probability in zip(bank.space.architectures, posterior.probabilities, strict=True):
-        mass[canonical(architecture)] = mass.get(canonical(architecture), 0) + probability
-    rng, first, draws = np.random.default_rng(1), dict.fromkeys(mass, 0), 300
-    for _ in range(draws):
-        pool, predictions = predicted_pool(posterior, supernet, 8, 3, rng)
+    mass = Counter()
+    for architecture, probability in zip(support.tolist(), posterior.probabilities, strict=True):
+        mass[canonical(tuple(architecture))] += probability
+    rng, found, twice = np.random.default_rng(1), dict.fromkeys(mass, 0.0), dict.fromkeys(mass, 0.0)
+    for _ in range(600):
+        pool, _ = predicted_pool(posterior, free, 5, 3, rng)
         networks = [canonical(tuple(a)) for a in pool.support.tolist()]
-        assert len(set(networks)) == 8
-        assert predictions.shape == (8, 250, 10)
-        first[networks[0]] += 1
-    expected, found = np.array(list(mass.values())), np.array(list(first.values())) / draws
-    assert np.abs(expected - found).sum() / 2 < 0.15
-    assert expected.max() > 0.15  # uniform draws would not pass
+        assert len(set(networks)) == 5
+        again = np.array([mass[network] for network in networks])
+        for network, probability, uncorrected in zip(networks, pool.probabilities, again / again.sum(), strict=True):
+            found[network] += probability / 600
+            twice[network] += uncorrected / 600
+
+    def distance(of):
+        return sum(abs(of[network] - mass[network]) for network in mass) / 2
+
+    assert distance(found) < 0.03
+    assert distance(twice) > 0.1
+    whole, predictions = predicted_pool(posterior, supernet, 100, 3, rng)
+    np.testing.assert_array_equal(predictions, supernet.predict(whole.support))
+    expected = [mass[canonical(tuple(a))] for a in whole.support.tolist()]
+    np.testing.assert_allclose(whole.probabilities, expected)
     with pytest.raises(NessBenchError, match="a pool of 2 architectures cannot give ensembles of 3"):
-        predicted_pool(posterior, supernet, 2, 3, rng)
+        predicted_pool(posterior, free, 2, 3, rng)
+
+
+def test_ness_buys_the_kind_of_supernet_that_it_was_told_to(bank):
+    task, _ = search("ness-mc", bank, supernet_kind="darts")
+    assert task.budget.spent["supernet"] == pytest.approx(task.supernet_epochs("darts")[1])
+    with pytest.raises(NessBenchError, match='holds no "gdas" supernet; it holds: darts, uniform'):
+        search("ness-mc", bank, supernet_kind="gdas")
 
 
 def test_ness_averages_what_it_was_told_to(bank):
@@ -162,7 +190,7 @@ def test_ness_buys_the_supernet_that_it_was_told_to(bank):
         search("ness-mc", bank, supernet_epochs=7)
 
 
-@pytest.mark.parametrize("name", ["ness-mc", "ness-svgd-rd", "ness-svgd-predictions", "ness-k-dpp"])
+@pytest.mark.parametrize("name", ["ness-mc", "ness-svgd-rd", "ness-svgd-predictions"])
 def test_ness_draws_what_inherited_weights_favour(bank, name):
     """Cold, the posterior sits on what the supernet likes best; hot, it is uniform."""
     stored = next(s for s in bank.supernets if s.name == "uniform-2-seed0")

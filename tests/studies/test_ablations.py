@@ -48,6 +48,12 @@ def test_two_methods_may_share_a_setting(bank):
     )
 
 
+def test_a_method_may_have_some_of_the_factors_only(bank):
+    few = {"name": "ness-svgd-rd", "factors": ["delta", "size"]}
+    runs = plan_of(bank, methods=["ness-mc", few]).runs()
+    assert Counter(r.label for r in runs) == {"ness-mc": 8, "ness-svgd-rd": 8}  # the reference, size 1, δ of 0 and 10
+
+
 def test_records_are_sorted_by_factor(bank, tmp_path):
     plan = plan_of(bank)
     assert run(plan, tmp_path / "s", 1, lambda total, done: None, lambda: None) == []
@@ -88,6 +94,7 @@ def test_a_plan_file_with_factors_is_one(bank, tmp_path):
     [
         ({"factors": {"temprature": [1.0]}}, 'unknown factor "temprature"; did you mean "temperature"'),
         ({"factors": {"temperature": [0.0]}}, "must be positive"),
+        ({"methods": [{"name": "ness-svgd-rd", "factors": ["sigma"]}]}, "of the plan's factors it has size, delta"),
         ({"factors": {"draws": [2.5]}}, "must be a whole number"),
         ({"factors": {"cost_model": ["free"]}}, 'unknown cost model "free"'),
         ({"factors": {"statistics": ["own"]}}, "allowed: batch, split, calibrated"),

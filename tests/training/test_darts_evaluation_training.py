@@ -131,6 +131,16 @@ def test_every_constant_has_an_effect():
     assert len(results) == 1 + len(changes)
 
 
+def test_the_auxiliary_loss_is_added_by_its_weight():
+    data, losses = data_set(16), []
+    for weight in (0, 0.4, 0.8):
+        still = replace(TINY, epochs=1, learning_rate=0, auxiliary_weight=weight)
+        train(DARTS_V2, data, still, 0, done=lambda epoch, loss: losses.append(loss))
+    without, once, twice = losses
+    assert twice - without == pytest.approx(2 * (once - without), rel=1e-4)
+    assert once - without == pytest.approx(0.4 * np.log(3), abs=0.2)
+
+
 def test_divergence_is_an_error_that_names_the_training(data):
     with pytest.raises(TrainingDivergedError, match=r"dil_conv_3x3.* seed 5 .*epoch 1 of 2: .*step [23] is not finite"):
         train(DARTS_V2, data, replace(TINY, learning_rate=1e30), 5)

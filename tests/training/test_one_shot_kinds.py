@@ -1,6 +1,6 @@
 """Each way to train a supernet against what its paper says."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,8 +14,12 @@ from ness_bench.errors import NessBenchError
 from ness_bench.networks.darts_skeleton import DartsSkeleton
 from ness_bench.networks.skeleton import Skeleton, fixed_flops, flops, mean_flops
 from ness_bench.networks.supernet import Supernet
-from ness_bench.training.one_shot import gdas, kinds, snas
-from ness_bench.training.one_shot.darts_second_order import SecondOrderDartsRecipe, unrolled_alpha_gradient
+from ness_bench.training.one_shot import darts_second_order, gdas, kinds, snas
+from ness_bench.training.one_shot.darts_second_order import (
+    SecondOrderDartsRecipe,
+    SecondOrderDartsTraining,
+    unrolled_alpha_gradient,
+)
 from ness_bench.training.one_shot.descent import halves
 from ness_bench.training.one_shot.relaxation import annealed, concrete
 
@@ -73,6 +77,45 @@ def test_published_constants():
     for kind in ("darts", "darts-v2", "gdas", "snas"):
         recipe = made[kind]
         assert (recipe.alpha_learning_rate, recipe.alpha_betas, recipe.alpha_weight_decay) == (3e-4, (0.5, 0.999), 1e-3)
+
+
+CHANGED = {
+    "learning_rate": 0.05, "final_learning_rate": 0.01, "momentum": 0.5, "weight_decay": 0.1, "gradient_clip": 1e-3,
+    "alpha_scale": 0.1, "alpha_mean": 0.5, "alpha_learning_rate": 0.01, "alpha_betas": (0.9, 0.999),
+    "alpha_weight_decay": 0.1, "alpha_gradient_clip": 1e-6, "finite_difference": 0.1, "temperature": 2.0,
+    "final_temperature": 0.5, "resource_weight": 0.5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_every_constant_has_an_effect(data, kind):
+    few, recipe = replace(data, train=data.train.first(32)), kinds.recipe_of(kind, 2, batch_size=16)
+    changes = [{"nesterov": not recipe.nesterov}]
+    changes += [{name: CHANGED[name]} for name in set(asdict(recipe)) - {"epochs", "batch_size", "nesterov", "costs"}]
+    results = set()
+    for change in [{}, *changes]:
+        trained = kinds.train(kind, few, SKELETON, replace(recipe, **change), 1)
+        alphas = b"" if trained.alphas is None else trained.alphas.tobytes()
+        results.add((alphas, *weights_of(trained).values()))
+    assert len(results) == 1 + len(changes)
+
+
+def test_the_second_order_step_is_told_momentum_and_rate(data, monkeypatch):
+    """After a first step of w ← w − ξ (1 + μ) m, which Nesterov's method takes."""
+    told = []
+
+    def watched(supernet, alphas, weight_batch, alpha_batch, momenta, rate, recipe):
+        told.append(([w.detach().clone() for w in supernet.parameters()], [m.clone() for m in momenta], rate))
+        return torch.zeros_like(alphas)
+
+    monkeypatch.setattr(darts_second_order, "unrolled_alpha_gradient", watched)
+    training = SecondOrderDartsTraining(data, SKELETON, kinds.recipe_of("darts-v2", 1, batch_size=16), 0)
+    list(training.steps(1))
+    (start, at_first, rate), (moved, momenta, later) = told
+    assert not any(momentum.any() for momentum in at_first)
+    assert 0.001 < later < rate == 0.025
+    for before, after, momentum in zip(start, moved, momenta, strict=True):
+        torch.testing.assert_close(momentum, (before - after) / (rate * 1.9), rtol=1e-3, atol=1e-5)
 
 
 def test_the_second_order_gradient_is_that_of_the_unrolled_loss(generator):
@@ -134,6 +177,29 @@ def test_gdas_gradient_is_that_of_the_selected_operation(data, generator):
     selected = relaxed[range(6), path]
     expected = (by_multiplier * selected / temperature)[:, None] * (chosen - relaxed)
     torch.testing.assert_close(found, expected)
+
+
+def test_gdas_computes_paths_that_it_draws_from_alpha(data, monkeypatch):
+    """One a step for the weights and one for α, at a temperature that falls an epoch at a time."""
+    drawn, computed, draw = [], [], gdas.draw
+    training = gdas.GdasTraining(data, SKELETON, kinds.recipe_of("gdas", 2, batch_size=16, alpha_learning_rate=0.1), 0)
+
+    def watched_draw(alphas, temperature, generator):
+        assert torch.equal(alphas, training.alpha.value)
+        path, multipliers = draw(alphas, temperature, generator)
+        drawn.append((path, temperature))
+        return path, multipliers
+
+    def watched_path(images, path, multipliers=None, forward_path=training.model.forward_path):
+        computed.append((path, multipliers is None))
+        return forward_path(images, path, multipliers)
+
+    monkeypatch.setattr(gdas, "draw", watched_draw)
+    training.model.forward_path = watched_path
+    for epoch in (1, 2):
+        list(training.steps(epoch))
+    assert [temperature for _, temperature in drawn] == [10.0] * 4 + [0.1] * 4
+    assert computed == [(path, place % 2 == 0) for place, (path, _) in enumerate(drawn)]
 
 
 def test_a_path_that_never_reaches_the_output_has_no_gradient(data, generator):
