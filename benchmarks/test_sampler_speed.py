@@ -134,25 +134,7 @@ def test_k_dpp(benchmark, pool, labels, way, function, k):
     posterior, predictions = pool
     benchmark.group = f"{DRAWS} draws of {k} from a k-DPP on {POOL} items"
     benchmark.extra_info = {"way": way}
-    similarity, rng = k_dpp.residual_correlation(predictions, labels), np.random.default_rng(4)
+    similarity, rng = k_dpp.residual_cosine(predictions, labels), np.random.default_rng(4)
     drawn = benchmark(function, posterior.probabilities, similarity, k, rng, DRAWS)
     assert drawn.shape == (DRAWS, k)
     assert all(len(set(items)) == k for items in drawn.tolist())
-
-
-def brute_force_greedy(quality, similarity, k):
-    L, chosen = np.sqrt(np.outer(quality, quality)) * similarity, []
-    for _ in range(k):
-        others = [item for item in range(len(quality)) if item not in chosen]
-        chosen.append(max(others, key=lambda item: np.linalg.slogdet(L[np.ix_([*chosen, item], [*chosen, item])])[1]))
-    return np.array(chosen)
-
-
-@pytest.mark.parametrize(("way", "function"), [("a determinant each", brute_force_greedy), ("ours", k_dpp.greedy)])
-def test_greedy(benchmark, pool, labels, way, function):
-    posterior, predictions = pool
-    benchmark.group = f"the greedy 15 of a k-DPP on {POOL} items"
-    benchmark.extra_info = {"way": way}
-    similarity = k_dpp.residual_correlation(predictions, labels)
-    chosen = benchmark(function, posterior.probabilities, similarity, 15)
-    np.testing.assert_array_equal(chosen, brute_force_greedy(posterior.probabilities, similarity, 15))

@@ -12,7 +12,7 @@ and nothing else.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ import numpy.typing as npt
 from ness_bench.banks import supernets
 from ness_bench.banks.plan import BuildPlan
 from ness_bench.data.images import DataSet
-from ness_bench.data.named import load_named
+from ness_bench.data.named import load_first
 from ness_bench.ensembles.metrics import nll
 from ness_bench.errors import NessBenchError
 from ness_bench.files import write_atomically
@@ -44,27 +44,14 @@ def load_data(plan: BuildPlan) -> DataSet:
         NessBenchError: the data set is unknown, damaged or smaller, has too many classes, or the train examples asked
             for lack a class or do not differ in a channel.
     """
-    data = load_named(plan.data)
-    asked = {"train": plan.train_examples, "val": plan.val_examples, "test": plan.test_examples}
-    for split, examples in asked.items():
-        images = getattr(data, split)
-        if not 1 <= examples <= len(images):
-            raise NessBenchError(f"{examples} {split} examples were asked for; {plan.data} has 1 to {len(images)}")
+    data = load_first(plan.data, plan.train_examples, plan.val_examples)
+    if not 1 <= plan.test_examples <= len(data.test):
+        raise NessBenchError(
+            f"{plan.test_examples} test examples were asked for; {plan.data} has 1 to {len(data.test)}"
+        )
     if len(data.class_names) > MOST_CLASSES:
         raise NessBenchError(f"{plan.data} has {len(data.class_names)} classes; a bank takes {MOST_CLASSES} at most")
-    train = data.train.first(plan.train_examples)
-    absent = sorted(set(range(len(data.class_names))) - set(train.labels.tolist()))
-    if absent:
-        raise NessBenchError(
-            f"the first {len(train)} train examples of {plan.data} hold none of class {data.class_names[absent[0]]}; "
-            "give more train examples"
-        )
-    if (train.pixels.reshape(-1, train.pixels.shape[-1]).std(0) == 0).any():
-        raise NessBenchError(
-            f"a channel of the first {len(train)} train examples of {plan.data} is the same everywhere; leave it out, "
-            "or give more train examples"
-        )
-    return replace(data, train=train, val=data.val.first(plan.val_examples))
+    return data
 
 
 def skeleton_of(plan: BuildPlan) -> Skeleton:

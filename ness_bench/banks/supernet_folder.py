@@ -157,14 +157,21 @@ def add(folder: Path, bank: Path) -> str:
         Its name there.
 
     Raises:
-        NessBenchError: the bank is of other data or another skeleton, or has such a supernet; it has not been scored,
-            or its scores are damaged.
+        NessBenchError: the bank is of other data or another skeleton, or has such a supernet; the supernet is of
+            another recipe than its kind's, has not been scored, or its scores are damaged.
     """
     held, manifest = describe(folder), read_manifest(bank)
     require_same(held, manifest, folder, bank)
     if not (folder / SCORES).is_file():
         raise NessBenchError(f"{folder} has not been scored; run `ness-bench supernet evaluate {folder}` before")
     supernets.read_scores(folder / SCORES)
+    usual = json.loads(json.dumps(asdict(kinds.recipe_of(str(held.kind), held.epochs))))
+    if held.recipe != usual:
+        changed = [name for name in usual if held.recipe is None or held.recipe.get(name) != usual[name]]
+        raise NessBenchError(
+            f"{folder} holds a supernet of another {', '.join(changed)} than the others of its kind, which searches "
+            "could not tell it from; train it without changes"
+        )
     name = f"{held.kind}-{held.epochs}-seed{held.seed}"
     targets = {source: f"supernets/{name}{Path(source).suffix}" for source in (WEIGHTS, SCORES)}
     if any(target in manifest.files for target in targets.values()):

@@ -24,22 +24,6 @@ ValExamples = Annotated[int | None, typer.Option(min=1, help="Of the val split."
 SPACES = ("nas-bench-201", "darts")
 
 
-def _load(name: str, train_examples: int | None, val_examples: int | None) -> "DataSet":
-    """A data set, train and val cut to their numbers of examples."""
-    from dataclasses import replace
-
-    from ness_bench.data.named import load_named
-
-    data = load_named(name)
-    asked = {"train": train_examples or min(10_000, len(data.train)), "val": val_examples or min(2_000, len(data.val))}
-    for split, examples in asked.items():
-        if examples > len(getattr(data, split)):
-            raise NessBenchError(
-                f"{examples} {split} examples were asked for; {name} has 1 to {len(getattr(data, split))}"
-            )
-    return replace(data, train=data.train.first(asked["train"]), val=data.val.first(asked["val"]))
-
-
 def _skeleton(space: str, channels: int | None, cells: int, layers: int, data: "DataSet") -> "OneShotSkeleton":
     from ness_bench.networks.darts_skeleton import DartsSkeleton
     from ness_bench.networks.skeleton import Skeleton
@@ -80,10 +64,11 @@ def train(
     order. gdas: one path a step, drawn from α. snas: relaxed draws from α, weights and α on the same images.
     """
     from ness_bench.banks.supernet_folder import train
+    from ness_bench.data.named import load_first
     from ness_bench.training.one_shot.kinds import recipe_of
 
     recipe = recipe_of(kind, epochs, **({} if learning_rate is None else {"learning_rate": learning_rate}))
-    images = _load(data, train_examples, val_examples)
+    images = load_first(data, train_examples, val_examples)
     skeleton = _skeleton(space, channels, cells, layers, images)
     with progress_bars() as progress:
         bar = progress.add_task(f"epochs of {kind}", total=recipe.epochs)
@@ -115,11 +100,12 @@ def evaluate(
     that they are high. Of DARTS's cell space a few random architectures are scored.
     """
     from ness_bench.banks import supernet_folder, supernet_report
+    from ness_bench.data.named import load_first
     from ness_bench.networks.skeleton import Skeleton
 
     held = supernet_folder.describe(folder)
     bank = _bank(against, folder) if isinstance(held.skeleton, Skeleton) and against != "embedded" else None
-    images = _load(data or held.data or "fashion", train_examples, val_examples)
+    images = load_first(data or _trained_on(held.data, folder), train_examples, val_examples)
     if not isinstance(held.skeleton, Skeleton):
         print_lines(supernet_report.sampled(folder, images))
         return
@@ -133,6 +119,13 @@ def evaluate(
             lambda more: progress.advance(bar, more),
         )
     print_lines(supernet_report.ranked(folder, scored, bank))
+
+
+def _trained_on(data: str | None, folder: Path) -> str:
+    """The data set that a supernet names, if the name tells where it is."""
+    if data not in ("fashion", "cifar10"):
+        raise NessBenchError(f"{folder} was trained on {data}; say with --data where that is")
+    return data
 
 
 def _bank(name: str, folder: Path) -> "Bank":

@@ -1,6 +1,7 @@
 """Data sets by name or by path: all that may be asked for."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ness_bench.data import cifar10, fashion_mnist, npz
@@ -37,6 +38,41 @@ def load_named(name: str) -> DataSet:
         f'unknown data set "{name}"{nearest(name, ["fashion", "cifar10"])}; give fashion, cifar10, a .npz file of '
         f"your own images, or a folder that holds {cifar10.FOLDER}, {cifar10.ARCHIVE} or Fashion-MNIST's IDX files"
     )
+
+
+def load_first(name: str, train_examples: int | None = None, val_examples: int | None = None) -> DataSet:
+    """The data set of that name, train and val cut to their first examples, and fit to be trained on.
+
+    Args:
+        train_examples: None for 10,000, or all if there are fewer.
+        val_examples: None for 2,000, or all.
+
+    Raises:
+        NessBenchError: as `load_named`; or there are not so many examples, or those of train lack a class or do not
+            differ in a channel.
+    """
+    data = load_named(name)
+    most = {"train": len(data.train), "val": len(data.val)}
+    asked = {
+        "train": min(10_000, most["train"]) if train_examples is None else train_examples,
+        "val": min(2_000, most["val"]) if val_examples is None else val_examples,
+    }
+    for split, examples in asked.items():
+        if not 1 <= examples <= most[split]:
+            raise NessBenchError(f"{examples} {split} examples were asked for; {name} has 1 to {most[split]}")
+    train = data.train.first(asked["train"])
+    absent = sorted(set(range(len(data.class_names))) - set(train.labels.tolist()))
+    if absent:
+        raise NessBenchError(
+            f"the first {len(train)} train examples of {name} hold none of class {data.class_names[absent[0]]}; "
+            "give more train examples"
+        )
+    if (train.pixels.reshape(-1, train.pixels.shape[-1]).std(0) == 0).any():
+        raise NessBenchError(
+            f"a channel of the first {len(train)} train examples of {name} is the same everywhere; leave it out, "
+            "or give more train examples"
+        )
+    return replace(data, train=train, val=data.val.first(asked["val"]))
 
 
 def _downloaded_cifar10() -> DataSet:

@@ -42,6 +42,6 @@ class NessKDPP(Ness):
         self, posterior: Posterior, supernet: Supernet, task: Task, rng: np.random.Generator
     ) -> npt.NDArray[np.int8]:
         pool, predictions = predicted_pool(posterior, supernet, self.pool, task.ensemble_size, rng)
-        similarity = k_dpp.residual_correlation(predictions, task.val_labels)
+        similarity = k_dpp.residual_cosine(predictions, task.val_labels)
         quality = np.maximum(pool.probabilities, RAREST * pool.probabilities.max())
         return pool.support[k_dpp.draw(quality, similarity, task.ensemble_size, rng, self.draws)]

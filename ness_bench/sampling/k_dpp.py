@@ -4,7 +4,7 @@
 
 K holds similarities, with 1 on its diagonal. det K_S is the squared volume that the items' features span: 1 if they are
 orthogonal, 0 if two are alike. Source: Kulesza & Taskar, "k-DPPs: Fixed-size determinantal point processes", ICML 2011.
-To draw ensembles of networks so is ours; `residual_correlation` is the similarity meant for it.
+To draw ensembles of networks so is ours; `residual_cosine` is the similarity meant for it.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ CHUNK = 200
 """Examples whose residuals are in memory at a time."""
 
 
-def residual_correlation(predictions: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> Floats:
+def residual_cosine(predictions: npt.NDArray[np.floating], labels: npt.NDArray[np.int64]) -> Floats:
     """How alike members err: the cosine of their residuals p − onehot(label), over all examples and classes.
 
     It is 1 on the diagonal and positive semi-definite. The Brier score of an ensemble is the squared norm of its
@@ -81,38 +81,6 @@ def draw(quality: Floats, similarity: Floats, k: int, rng: np.random.Generator, 
     _require_rank(int(kept.sum()), k)
     chosen = _choose_eigenvectors(np.log(eigenvalues[kept]), k, rng, size)
     return _draw_from_span(eigenvectors[:, kept].T[chosen], rng)
-
-
-def greedy(quality: Floats, similarity: Floats, k: int) -> npt.NDArray[np.int64]:
-    """k items with a large det L_S, each the one that multiplies it most, in this order: [k]; ties go to the first.
-
-    The factor is quality_i times the squared distance of item i from the span of those chosen, which a row of the
-    Cholesky factor of K updates. Source: Chen, Zhang & Zhou, "Fast greedy MAP inference for determinantal point
-    process to improve recommendation diversity", NeurIPS 2018.
-
-    Args:
-        quality: at least 0, [items]. A factor changes nothing.
-        similarity: K, [items, items].
-        k: how many items.
-
-    Raises:
-        NessBenchError: as `draw` does; the rank is that of K among the items with quality above 0.
-    """
-    similarity = _require_usable(quality, similarity, k)
-    items, tolerance = len(quality), len(quality) * np.finfo(np.float64).eps
-    distances = np.ones(items)  # squared
-    rows = np.empty((k, items))
-    chosen = np.empty(k, np.int64)
-    for step in range(k):
-        gains = np.where(distances > tolerance, quality * distances, 0.0)
-        best = int(gains.argmax())
-        if gains[best] == 0:
-            _require_rank(step, k)
-        chosen[step] = best
-        rows[step] = (similarity[best] - rows[:step, best] @ rows[:step]) / np.sqrt(distances[best])
-        distances -= rows[step] ** 2
-        distances[best] = 0.0
-    return chosen
 
 
 def _require_usable(quality: Floats, similarity: Floats, k: int) -> Floats:

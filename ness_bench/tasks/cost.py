@@ -95,9 +95,13 @@ class CostModel:
         """TE of training an architecture at the full recipe."""
         return flops(architecture, self.skeleton) / mean_flops(self.skeleton)
 
+    def forward(self, architecture: Architecture, images: float) -> float:
+        """TE of one forward pass over so many images."""
+        return self.training(architecture) * images / (3 * self.passes)
+
     def evaluation(self, architecture: Architecture, examples: int) -> float:
-        """TE of one forward pass over `examples` validation images, or images to calibrate on, which count alike."""
-        return self.training(architecture) * examples * self.images_an_example / (3 * self.passes)
+        """TE of one forward pass over `examples` of the validation split."""
+        return self.forward(architecture, examples * self.images_an_example)
 
     def supernet(self, kind: str, passes: int) -> float:
         """TE of training a supernet of a kind in `WORK`.

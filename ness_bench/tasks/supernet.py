@@ -86,7 +86,7 @@ class PaidSupernet:
         what = f"evaluating {len(paths)} architectures with inherited weights on {examples} images"
         new = set(paths) - self._calibrated
         # In a fixed order, since sums of floats depend on it.
-        price += sum(self.cost.evaluation(path, self.calibration_images) for path in sorted(new))
+        price += sum(self.cost.forward(path, self.calibration_images) for path in sorted(new))
         self.budget.charge("evaluation", price, what)
         self._calibrated.update(new)
 

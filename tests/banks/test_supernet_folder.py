@@ -126,6 +126,11 @@ def test_what_does_not_fit_is_refused(scored, tmp_path, bank):
         supernet_folder.score(tmp_path / "damaged", DATA, 1, pytest.fail, pytest.fail)
     with pytest.raises(NessBenchError, match="is damaged"):
         supernet_folder.add(tmp_path / "damaged", bank.folder)
+    recipe = recipe_of("uniform", 1, learning_rate=0.01)
+    supernet_folder.train(tmp_path / "slow", DATA, SKELETON, "uniform", recipe, 7, lambda epoch, loss: None)
+    shutil.copy(folder / supernet_folder.SCORES, tmp_path / "slow")
+    with pytest.raises(NessBenchError, match="another learning_rate than the others of its kind"):
+        supernet_folder.add(tmp_path / "slow", bank.folder)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").touch()
     with pytest.raises(NessBenchError, match="neither an empty folder nor one of a supernet"):

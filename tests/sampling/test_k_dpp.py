@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ness_bench.errors import NessBenchError
-from ness_bench.sampling.k_dpp import draw, greedy, residual_correlation
+from ness_bench.sampling.k_dpp import draw, residual_cosine
 
 LIMIT = {9: 27.9, 19: 43.8}
 """The 99.9 % quantile of chi-square, by degrees of freedom."""
@@ -73,35 +73,16 @@ def test_copies_are_never_drawn_together() -> None:
     for k in (2, 3):
         drawn = draw(quality, similarity, k, np.random.default_rng(6), 2000)
         assert all(len(set(row)) == k for row in (drawn // 2).tolist())
-        assert len(set((greedy(quality, similarity, k) // 2).tolist())) == k
     with pytest.raises(NessBenchError, match="4 items were asked for, but only 3 are numerically independent"):
         draw(quality, similarity, 4, np.random.default_rng(0), 1)
-    with pytest.raises(NessBenchError, match="4 items were asked for, but only 3 are numerically independent"):
-        greedy(quality, similarity, 4)
 
 
 def test_an_item_without_quality_is_never_drawn() -> None:
     quality = np.array([1.0, 0.0, 1.0, 1.0])
     drawn = draw(quality, cosines(4, 6, 7), 3, np.random.default_rng(7), 100)
-    assert set(drawn.ravel().tolist()) == set(greedy(quality, cosines(4, 6, 7), 3).tolist()) == {0, 2, 3}
+    assert set(drawn.ravel().tolist()) == {0, 2, 3}
     with pytest.raises(NessBenchError, match="only 0 are numerically independent"):
         draw(np.zeros(4), np.eye(4), 1, np.random.default_rng(0), 1)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_greedy_multiplies_the_determinant_most(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    quality, similarity = rng.uniform(0.1, 1, 12), cosines(12, 9, seed)
-    L = np.sqrt(np.outer(quality, quality)) * similarity
-    chosen: list[int] = []
-    for _ in range(7):
-        others = [i for i in range(12) if i not in chosen]
-        chosen.append(max(others, key=lambda i: np.linalg.det(L[np.ix_([*chosen, i], [*chosen, i])])))
-    assert greedy(quality, similarity, 7).tolist() == chosen
-
-
-def test_greedy_takes_the_first_of_equals() -> None:
-    assert greedy(np.ones(4), np.eye(4), 3).tolist() == [0, 1, 2]
 
 
 def test_the_same_seed_draws_the_same() -> None:
@@ -109,16 +90,16 @@ def test_the_same_seed_draws_the_same() -> None:
     assert first.tobytes() == second.tobytes()
 
 
-def test_residual_correlation_is_the_cosine_of_residuals() -> None:
+def test_residual_cosine_is_the_cosine_of_residuals() -> None:
     rng = np.random.default_rng(9)
     predictions, labels = rng.dirichlet(np.ones(4), size=(5, 450)).astype(np.float32), rng.integers(0, 4, 450)
-    found = residual_correlation(predictions, labels)
+    found = residual_cosine(predictions, labels)
     residuals = [(member - np.eye(4)[labels]).ravel() for member in predictions]
     for i, j in np.ndindex(5, 5):
         cosine = residuals[i] @ residuals[j] / np.linalg.norm(residuals[i]) / np.linalg.norm(residuals[j])
         assert found[i, j] == pytest.approx(cosine, abs=1e-12)
     assert (found.diagonal() == 1).all()
-    copies = residual_correlation(predictions[[0, 1, 1, 2, 0]], labels)
+    copies = residual_cosine(predictions[[0, 1, 1, 2, 0]], labels)
     assert np.linalg.eigvalsh(copies)[0] == pytest.approx(0, abs=1e-12)
     assert copies[0, 4] == pytest.approx(1, abs=1e-15)
 
@@ -126,7 +107,7 @@ def test_residual_correlation_is_the_cosine_of_residuals() -> None:
 def test_a_member_that_never_errs_is_like_no_other() -> None:
     labels = np.array([0, 1, 1])
     predictions = np.stack([np.eye(2)[labels], np.full((3, 2), 0.5), 1 - np.eye(2)[labels]])
-    np.testing.assert_allclose(residual_correlation(predictions, labels), [[1, 0, 0], [0, 1, 1], [0, 1, 1]])
+    np.testing.assert_allclose(residual_cosine(predictions, labels), [[1, 0, 0], [0, 1, 1], [0, 1, 1]])
 
 
 @pytest.mark.parametrize(
@@ -146,8 +127,6 @@ def test_a_member_that_never_errs_is_like_no_other() -> None:
 def test_bad_input_is_refused(quality: np.ndarray, similarity: np.ndarray, k: int, message: str) -> None:
     with pytest.raises(NessBenchError, match=message):
         draw(quality, similarity, k, np.random.default_rng(0), 1)
-    with pytest.raises(NessBenchError, match=message):
-        greedy(quality, similarity, k)
 
 
 @pytest.mark.parametrize(
@@ -161,4 +140,4 @@ def test_bad_input_is_refused(quality: np.ndarray, similarity: np.ndarray, k: in
 )
 def test_predictions_that_do_not_fit_are_refused(predictions: np.ndarray, labels: np.ndarray, message: str) -> None:
     with pytest.raises(NessBenchError, match=message):
-        residual_correlation(predictions, labels)
+        residual_cosine(predictions, labels)
