@@ -14,11 +14,15 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     process's number and the suffix `.tmp` stays behind, which no reader looks at.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # a full disk is not to be filled further
+        raise
 
 
 def digest(path: Path) -> str:

@@ -21,7 +21,8 @@ def test_search_prints_members_weights_metrics_and_cost(bank):
     assert first.returncode == 0
     assert first.stdout == second.stdout
     result = json.loads(first.stdout)
-    assert set(result) == {"members", "weights", "val", "test", "cost"}
+    assert set(result) == {"members", "weights", "averaging", "distinct", "val", "test", "cost"}
+    assert result["distinct"] == len({m["architecture"] for m in result["members"]})
     members = [f"{m['architecture']}:{m['seed']}" for m in result["members"]]
     scored = json.loads(ness_bench("bank", "evaluate", bank.folder, *members).stdout)
     for split in ("val", "test"):
@@ -99,12 +100,22 @@ def test_help_and_import_load_nothing_heavy():
         (["bank", "oracle", "--metric", "f1"], 'no best ensemble by "f1"'),
         (["bank", "oracle", "--size", 16], "ask for 1 to 15"),
         (["bank", "merge", "--out", "b", "nowhere"], "is no shard of a build"),
+        (["search", "ness-mc", "--budget", 9, "--size", 3, "--set", "temperature=0"], "must be positive"),
+        (["search", "ness-svgd-rd", "--budget", 9, "--size", 3, "--set", "sigma=0"], "sigma is 0; it must be above 0"),
+        (["search", "ness-mc", "--budget", 9, "--size", 3, "--cost-model", "free"], 'unknown cost model "free"'),
+        (["supernet", "train", "--out", "s", "--kind", "gdsa"], 'unknown kind of supernet "gdsa"'),
+        (["supernet", "train", "--out", "s", "--space", "nb101"], '--space was given "nb101"'),
+        (["supernet", "train", "--out", "s", "--set", "rate=0.1"], 'a uniform supernet has no constant "rate"'),
+        (["supernet", "train", "--out", "s", "--set", "learning_rate=fast"], "give a value like its default 0.1"),
+        (["supernet", "train", "--out", "s", "--train-examples", 10**6], "fashion has 1 to 10000"),
+        (["supernet", "evaluate", "nowhere"], "holds no finished supernet"),
+        (["bank", "add", "nowhere", "nothing"], "holds no finished supernet"),
     ],
 )
 def test_bad_input_is_told_in_a_sentence(bank, tmp_path, arguments, message):
     if arguments[:1] == ["search"] and "--bank" not in arguments:
         arguments = [*arguments, "--bank", bank.folder]
-    if arguments[1] in ("evaluate", "oracle"):
+    if arguments[0] == "bank" and arguments[1] in ("evaluate", "oracle"):
         arguments = [*arguments[:2], bank.folder, *arguments[2:]]
     shown = ness_bench(*arguments, folder=tmp_path)
     assert shown.returncode == 2
@@ -112,3 +123,13 @@ def test_bad_input_is_told_in_a_sentence(bank, tmp_path, arguments, message):
     assert "Traceback" not in shown.stderr
     assert shown.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_supernet_that_diverges_stops_with_the_step_and_keeps_its_last_good_checkpoint(tmp_path):
+    small = ("--train-examples", 480, "--val-examples", 250, "--cells", 1, "--epochs", 3)
+    fast = ("--set", "learning_rate=1e6", "--set", "gradient_clip=1e30")
+    shown = ness_bench("supernet", "train", "--out", tmp_path / "s", *small, *fast)
+    assert shown.returncode == 2
+    assert "diverged in epoch 1 of 3, step " in shown.stderr
+    assert "there is no good checkpoint" in shown.stderr
+    assert "Traceback" not in shown.stderr

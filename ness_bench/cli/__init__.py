@@ -1,14 +1,14 @@
 """The command line: commands and what they print, nothing else. Heavy imports wait until a command needs them."""
 
 import json
-import re
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ness_bench import __version__
 from ness_bench.cli import bank, study, supernet, table
+from ness_bench.cli.shared import Settings, constants_of
 from ness_bench.errors import NessBenchError
 
 app = typer.Typer(
@@ -56,26 +56,6 @@ def list_methods() -> None:
     Console().print(table)
 
 
-_WORD = re.compile(r"\s*(?!(?:true|false|inf|nan)\s*$)([A-Za-z][\w-]*)\s*")
-
-
-def _constants(settings: list[str]) -> dict[str, Any]:
-    """`name=value` settings; values are read as TOML, so `2`, `0.5` and `true` keep their types; a word is a string."""
-    import tomllib
-
-    constants: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        try:
-            if not equals:
-                raise tomllib.TOMLDecodeError("no =")
-            word = _WORD.fullmatch(value)
-            (constants[name.strip()],) = tomllib.loads(f'value = "{word[1]}"' if word else f"value = {value}").values()
-        except ValueError:  # no TOML, or more than one value
-            raise NessBenchError(f'--set was given "{setting}"; write it like --set delta=0.5') from None
-    return constants
-
-
 @app.command()
 def search(
     method: Annotated[str, typer.Argument(help="A name that `ness-bench methods` lists.")],
@@ -86,7 +66,7 @@ def search(
     cost_model: Annotated[
         str, typer.Option(help="measured, or nas-bench-201: supernets are charged as at full scale.")
     ] = "measured",
-    settings: Annotated[list[str] | None, typer.Option("--set", help="A constant, as in --set delta=0.5.")] = None,
+    settings: Settings = None,
 ) -> None:
     """Search an ensemble on a bank and print it, its metrics and what it cost, as JSON.
 
@@ -97,7 +77,7 @@ def search(
     from ness_bench.studies.ensembles import search as run_search
 
     opened = open_named(bank)
-    constants = _constants(settings or [])
+    constants = constants_of(settings)
     run = EnsembleRun(method, method, bank, opened.digest, size, budget, cost_model, seed, constants)
     print(json.dumps(run_search(run, opened), indent=2))
 

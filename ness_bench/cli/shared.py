@@ -1,9 +1,12 @@
-"""What commands share: how many cores there are, progress bars, labelled lines."""
+"""What commands share: constants set by name, how many cores there are, progress bars, labelled lines."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+import re
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from ness_bench.errors import NessBenchError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -11,6 +14,28 @@ if TYPE_CHECKING:
 Jobs = Annotated[
     int | None, typer.Option("--jobs", min=1, help="Worker processes, one thread each.", show_default="cores")
 ]
+
+
+Settings = Annotated[list[str] | None, typer.Option("--set", help="A constant, as in --set delta=0.5.")]
+
+_WORD = re.compile(r"\s*(?!(?:true|false|inf|nan)\s*$)([A-Za-z][\w-]*)\s*")
+
+
+def constants_of(settings: list[str] | None) -> dict[str, Any]:
+    """`name=value` settings; values are read as TOML, so `2`, `0.5` and `true` keep their types; a word is a string."""
+    import tomllib
+
+    constants: dict[str, Any] = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        try:
+            if not equals:
+                raise tomllib.TOMLDecodeError("no =")
+            word = _WORD.fullmatch(value)
+            (constants[name.strip()],) = tomllib.loads(f'value = "{word[1]}"' if word else f"value = {value}").values()
+        except ValueError:  # no TOML, or more than one value
+            raise NessBenchError(f'--set was given "{setting}"; write it like --set delta=0.5') from None
+    return constants
 
 
 def cores() -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ness_bench.cli.shared import Jobs, cores, print_lines, progress_bars
+from ness_bench.cli.shared import Jobs, constants_of, cores, print_lines, progress_bars
 from ness_bench.errors import NessBenchError
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ def train(
     ] = None,
     cells: Annotated[int, typer.Option(min=1, help="Cells a stage, of nas-bench-201.")] = 3,
     layers: Annotated[int, typer.Option(min=3, help="Cells in all, of darts.")] = 8,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="At the first step.", show_default="of the kind")
-    ] = None,
     train_examples: TrainExamples = None,
     val_examples: ValExamples = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A constant of the kind, as in --set learning_rate=0.05.")
+    ] = None,
 ) -> None:
     """Train a supernet. Killed at any moment, the same command goes on after the last whole epoch.
 
@@ -67,7 +67,7 @@ def train(
     from ness_bench.data.named import load_first
     from ness_bench.training.one_shot.kinds import recipe_of
 
-    recipe = recipe_of(kind, epochs, **({} if learning_rate is None else {"learning_rate": learning_rate}))
+    recipe = recipe_of(kind, epochs, **constants_of(settings))
     images = load_first(data, train_examples, val_examples)
     skeleton = _skeleton(space, channels, cells, layers, images)
     with progress_bars() as progress:

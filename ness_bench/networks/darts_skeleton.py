@@ -176,6 +176,16 @@ def flops(architecture: Architecture, skeleton: DartsSkeleton) -> int:
     )
 
 
+@lru_cache
+def mean_flops(skeleton: DartsSkeleton) -> float:
+    """Forward FLOPs for one image, averaged over the space: a node takes each of its k inputs with probability 2/k."""
+    total = float(fixed_flops(skeleton))
+    for edge, of in enumerate(operation_flops(skeleton)):
+        _, target = EDGES[edge % len(EDGES)]
+        total += 2 / target * sum(of) / (len(OPERATIONS) - 1)  # `none`, which is not drawn, costs nothing
+    return total
+
+
 def mixed_flops(skeleton: DartsSkeleton) -> int:
     """Forward FLOPs for one image of the supernet in which every edge computes all operations."""
     normalised_pools = 2 * sum(

@@ -231,7 +231,7 @@ def test_files_tell_what_they_hold(data, tmp_path):
     path.write_bytes(whole)
     told = weights.describe(path)
     assert (told.skeleton, told.kind, told.seed, told.epochs) == (DARTS_SPACE, "snas", 4, 2)
-    assert (told.data, told.data_digest, told.recipe["costs"]) == (data.name, data.digest, None)
+    assert (told.data, told.data_digest, told.recipe["resource_weight"]) == (data.name, data.digest, 0)
     loaded, loaded_alphas = weights.load(path, DARTS_SPACE)
     assert weights.to_bytes(loaded, loaded_alphas, data_digest=data.digest, **provenance) == whole
     with pytest.raises(NessBenchError, match=r"holds a supernet of DartsSkeleton.* but Skeleton"):

@@ -47,10 +47,9 @@ def content(trained):
 def test_a_training_goes_on_as_if_it_had_never_stopped(data, tmp_path, kind, engine):
     recipe, path = recipe_of(kind, 4, batch_size=16), tmp_path / "checkpoint"
     whole = content(train(kind, data, SKELETON, recipe, 5, engine=engine))
-    for last in (1, 3):  # the last write before the second kill is that of epoch 2
+    for last in (1, 3):
         with pytest.raises(Killed):
-            train(kind, data, SKELETON, recipe, 5, engine=engine, checkpoint=path, checkpoint_every=last,
-                  done=killed_after(last))  # fmt: skip
+            train(kind, data, SKELETON, recipe, 5, engine=engine, checkpoint=path, done=killed_after(last))
     epochs = []
     resumed = train(
         kind, data, SKELETON, recipe, 5, engine=engine, checkpoint=path, done=lambda epoch, _: epochs.append(epoch)
@@ -61,16 +60,11 @@ def test_a_training_goes_on_as_if_it_had_never_stopped(data, tmp_path, kind, eng
     assert content(again) == whole, "a training that is done is read"
 
 
-def test_checkpoints_are_written_when_asked(data, tmp_path):
-    recipe, path, written = recipe_of("uniform", 5, batch_size=32), tmp_path / "checkpoint", []
-
-    def done(epoch, loss):
-        written.append(tensor_file.read_header(path)["epoch"] if path.exists() else None)
-
-    train("uniform", data, SKELETON, recipe, 0, checkpoint=path, checkpoint_every=2, done=done)
-    assert written == [None, 2, 2, 4, 5]
-    with pytest.raises(NessBenchError, match="every 0 epochs"):
-        train("uniform", data, SKELETON, recipe, 0, checkpoint=path, checkpoint_every=0)
+def test_checkpoints_are_written_after_every_epoch(data, tmp_path):
+    recipe, path, written = recipe_of("uniform", 3, batch_size=32), tmp_path / "checkpoint", []
+    train("uniform", data, SKELETON, recipe, 0, checkpoint=path,
+          done=lambda epoch, loss: written.append(tensor_file.read_header(path)["epoch"]))  # fmt: skip
+    assert written == [1, 2, 3]
     with pytest.raises(NessBenchError, match="its folder is missing"):
         train("uniform", data, SKELETON, recipe, 0, checkpoint=tmp_path / "absent" / "checkpoint")
 

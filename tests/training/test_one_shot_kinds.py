@@ -11,9 +11,11 @@ from torch.nn import functional as F
 from ness_bench.data import fashion_mnist
 from ness_bench.data.images import LabelledImages
 from ness_bench.errors import NessBenchError
+from ness_bench.networks import darts_skeleton
 from ness_bench.networks.darts_skeleton import DartsSkeleton
 from ness_bench.networks.skeleton import Skeleton, fixed_flops, flops, mean_flops
 from ness_bench.networks.supernet import Supernet
+from ness_bench.spaces import darts
 from ness_bench.training.one_shot import darts_second_order, gdas, kinds, snas
 from ness_bench.training.one_shot.darts_second_order import (
     SecondOrderDartsRecipe,
@@ -91,7 +93,7 @@ CHANGED = {
 def test_every_constant_has_an_effect(data, kind):
     few, recipe = replace(data, train=data.train.first(32)), kinds.recipe_of(kind, 2, batch_size=16)
     changes = [{"nesterov": not recipe.nesterov}]
-    changes += [{name: CHANGED[name]} for name in set(asdict(recipe)) - {"epochs", "batch_size", "nesterov", "costs"}]
+    changes += [{name: CHANGED[name]} for name in set(asdict(recipe)) - {"epochs", "batch_size", "nesterov"}]
     results = set()
     for change in [{}, *changes]:
         trained = kinds.train(kind, few, SKELETON, replace(recipe, **change), 1)
@@ -235,14 +237,18 @@ def test_the_resource_term_is_the_expected_cost(generator):
 
 
 def test_costs_are_shares_of_the_average_network():
-    table = snas.cost_table(SKELETON, snas.SnasRecipe(), (6, 5))
+    """Of networks drawn uniformly, edges cost what the whole does but for the fixed part."""
+    table = snas.cost_table(SKELETON)
     architecture = (3, 2, 1, 4, 2, 3)
     of_edges = sum(table[edge, operation].item() for edge, operation in enumerate(architecture))
     assert of_edges == pytest.approx((flops(architecture, SKELETON) - fixed_flops(SKELETON)) / mean_flops(SKELETON))
-    with pytest.raises(NessBenchError, match="give costs for each edge and operation"):
-        snas.cost_table(DARTS_SKELETON, snas.SnasRecipe(resource_weight=0.1), (28, 8))
-    with pytest.raises(NessBenchError, match=r"costs of 2 edges with \[5\] operations .* 6 edges with 5"):
-        snas.cost_table(SKELETON, snas.SnasRecipe(costs=((0.0,) * 5,) * 2), (6, 5))
+    table, rng = snas.cost_table(DARTS_SKELETON), np.random.default_rng(0)
+    drawn = [darts.random_architecture(rng) for _ in range(2_000)]
+    shares = [sum(table[edge, o].item() for edge, o in enumerate(a)) for a in drawn]
+    fixed = darts_skeleton.fixed_flops(DARTS_SKELETON) / darts_skeleton.mean_flops(DARTS_SKELETON)
+    error = np.std(shares) / np.sqrt(len(shares))
+    assert abs(np.mean(shares) + fixed - 1) < 4 * error
+    assert error < 0.01
 
 
 def test_snas_trains_weights_and_alphas_in_one_pass(data):

@@ -80,14 +80,20 @@ def recipe_of(kind: str, epochs: int | None = None, **changes: Any) -> WeightRec
     """The recipe of a kind, with some of its constants changed.
 
     Raises:
-        NessBenchError: there is no such kind or constant, or fewer than 1 epoch.
+        NessBenchError: there is no such kind or constant, a value is of another type, or fewer than 1 epoch.
     """
     recipe = kind_named(kind).recipe
     known = [field.name for field in fields(recipe)]
-    for name in changes:
+    for name, value in changes.items():
         if name not in known:
             raise NessBenchError(
                 f'a {kind} supernet has no constant "{name}"; there are {", ".join(known)}{nearest(name, known)}'
+            )
+        default = getattr(recipe(), name)
+        wanted = (int, float) if isinstance(default, float) else type(default)
+        if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool):
+            raise NessBenchError(
+                f'constant "{name}" of a {kind} supernet was given {value!r}; give a value like its default {default!r}'
             )
     if epochs is not None:
         changes["epochs"] = epochs
@@ -106,7 +112,6 @@ def train(
     *,
     engine: Literal["cpu", "torch"] | None = None,
     checkpoint: Path | None = None,
-    checkpoint_every: int = 1,
     done: Done | None = None,
 ) -> Trained:
     """Train a supernet on the train split, from a checkpoint on where there is one.
@@ -120,7 +125,6 @@ def train(
         engine: "cpu" runs compiled loops made for small networks, which single-path kinds have on NAS-Bench-201;
             "torch" eager PyTorch; both use one thread. None takes the former where it is possible.
         checkpoint: the file that the state is kept in after each epoch; it need not exist yet.
-        checkpoint_every: epochs between writes of it.
         done: is called after each epoch with its number, from 1, and its mean loss.
 
     Raises:
@@ -136,5 +140,5 @@ def train(
         )
     training = of.training(data, skeleton, recipe, seed, engine)
     identity = Identity.of(kind, training.engine, seed, recipe, skeleton, data)
-    run(training, identity, checkpoint, checkpoint_every, done)
+    run(training, identity, checkpoint, done)
     return Trained(training.model, training.alphas)

@@ -21,7 +21,6 @@ def run(
     training: Training,
     identity: Identity,
     checkpoint: Path | None = None,
-    checkpoint_every: int = 1,
     done: Done | None = None,
 ) -> None:
     """Train to the last epoch, from the checkpoint on where there is one.
@@ -30,15 +29,12 @@ def run(
         training: as it was made.
         identity: of the training.
         checkpoint: the file that its state is kept in; it need not exist yet.
-        checkpoint_every: epochs between writes of it; the last epoch is written in any case.
         done: is called after each epoch, when its checkpoint is written.
 
     Raises:
         TrainingDivergedError: a loss, a weight or an α is not finite. The checkpoint stays the last good one.
         NessBenchError: the checkpoint cannot be gone on from, or its folder is missing.
     """
-    if checkpoint_every < 1:
-        raise NessBenchError(f"a checkpoint every {checkpoint_every} epochs was asked for; give 1 or more")
     kept = 0
     if checkpoint is not None:
         if not checkpoint.parent.is_dir():
@@ -68,7 +64,7 @@ def run(
             for name, value in training.state().items():
                 if not value.isfinite().all():
                     raise diverged(f"{name} is", epoch, len(losses))  # a last step may spoil it after its loss
-            if checkpoint is not None and (epoch % checkpoint_every == 0 or epoch == epochs):
+            if checkpoint is not None:
                 checkpoints.write(checkpoint, identity, epoch, training)
                 kept = epoch
             if done is not None:

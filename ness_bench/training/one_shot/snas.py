@@ -17,17 +17,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ness_bench.data.images import DataSet
-from ness_bench.errors import NessBenchError
-from ness_bench.networks.skeleton import Skeleton, mean_flops, operation_flops
+from ness_bench.networks import darts_skeleton
+from ness_bench.networks import skeleton as nas_bench_201
+from ness_bench.networks.skeleton import Skeleton
 from ness_bench.networks.supernets import OneShotSkeleton, supernet_of
+from ness_bench.spaces.nas_bench_201 import EDGES
 from ness_bench.training.one_shot.alphas import Alphas
 from ness_bench.training.one_shot.descent import Descent, shuffled, train_tensors
 from ness_bench.training.one_shot.recipe import AlphaRecipe
 from ness_bench.training.one_shot.relaxation import annealed, concrete
 from ness_bench.training.one_shot.training import Training, require_torch
-
-Costs = tuple[tuple[float, ...], ...]
-"""What each operation costs on each edge, [edges][operations]."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,9 @@ class SnasRecipe(AlphaRecipe):
         alpha_gradient_clip: longest gradient of α, in the Euclidean norm.
         temperature: λ in the first epoch.
         final_temperature: λ in the last epoch; it falls linearly, an epoch at a time.
-        resource_weight: η, in nats for the cost of 1; 0 leaves the resource term out. The published mild, moderate and
-            aggressive constraints weight a sum of sizes, FLOPs and memory accesses, and have no counterpart here.
-        costs: of the operations; None stands for their FLOPs as a share of the average network's, known on
-            NAS-Bench-201, so that the cost of an architecture is about 1.
+        resource_weight: η, in nats for the FLOPs of the average architecture; 0 leaves the resource term out. The
+            published constraints (mild, moderate, aggressive) weight a sum of sizes, FLOPs and memory accesses, and
+            have no counterpart here.
     """
 
     epochs: int = 150
@@ -57,31 +55,16 @@ class SnasRecipe(AlphaRecipe):
     temperature: float = 1.0
     final_temperature: float = 0.03
     resource_weight: float = 0.0
-    costs: Costs | None = None
 
 
-def cost_table(skeleton: OneShotSkeleton, recipe: SnasRecipe, shape: tuple[int, int]) -> Tensor:
-    """The cost of each operation on each edge, float32 [edges, operations].
-
-    Raises:
-        NessBenchError: the recipe weights resources, but has no costs for this space or a table of another shape.
-    """
-    if recipe.costs is not None:
-        if [len(row) for row in recipe.costs] != [shape[1]] * shape[0]:
-            raise NessBenchError(
-                f"costs of {len(recipe.costs)} edges with {sorted({len(row) for row in recipe.costs})} operations were "
-                f"given; this space has {shape[0]} edges with {shape[1]}"
-            )
-        return torch.tensor(recipe.costs)
+def cost_table(skeleton: OneShotSkeleton) -> Tensor:
+    """The FLOPs of each operation on each edge as a share of the average network's, float32 [edges, operations]."""
     if isinstance(skeleton, Skeleton):
-        shares = torch.tensor(operation_flops(skeleton)) / mean_flops(skeleton)
-        return shares.float().expand(shape)
-    if recipe.resource_weight != 0:
-        raise NessBenchError(
-            f"resource_weight {recipe.resource_weight:g} was given without costs; FLOPs are known on NAS-Bench-201 "
-            "only, so give costs for each edge and operation"
-        )
-    return torch.zeros(shape)
+        flops: object = [nas_bench_201.operation_flops(skeleton)] * len(EDGES)
+        mean = nas_bench_201.mean_flops(skeleton)
+    else:
+        flops, mean = darts_skeleton.operation_flops(skeleton), darts_skeleton.mean_flops(skeleton)
+    return torch.tensor(flops, dtype=torch.float64).div(mean).float()
 
 
 def resources(choice: Tensor, costs: Tensor) -> Tensor:
@@ -111,7 +94,7 @@ class SnasTraining(Training):
         self.images, self.labels = train_tensors(data, skeleton, recipe.batch_size)
         self.generator = torch.Generator().manual_seed(seed)
         self.model = supernet_of(skeleton, self.generator)
-        self.costs = cost_table(skeleton, recipe, self.model.alpha_shape)
+        self.costs = cost_table(skeleton)
         self.descent = Descent(self.model, recipe, recipe.epochs * (len(self.labels) // recipe.batch_size))
         noise = torch.randn(self.model.alpha_shape, generator=self.generator)
         self.alpha = Alphas(recipe.alpha_mean + recipe.alpha_scale * noise, recipe)
