@@ -12,7 +12,7 @@ from ness_bench.reports.ensembles.tables import COLUMNS
 from ness_bench.reports.text import terminal_table
 
 WITH_INTERVAL = ("accuracy", "nll")
-LEFT_OUT = ("brier",)
+LEFT_OUT = ("brier", "distinct")
 
 
 def comparison(csv: Path) -> Iterator[Table]:
