@@ -90,6 +90,7 @@ def create(name: str, constants: Mapping[str, Any] | None = None) -> Method:
         raise NessBenchError(f'unknown method "{name}"{nearest(name, list(known))}; known: {", ".join(known)}')
     method = known[name]()
     defaults = {field.name: getattr(method, field.name) for field in fields(method)}
+    set_to: dict[str, Any] = {}
     for constant, value in (constants or {}).items():
         if constant not in defaults:
             raise NessBenchError(
@@ -103,4 +104,5 @@ def create(name: str, constants: Mapping[str, Any] | None = None) -> Method:
                 f'constant "{constant}" of method "{name}" was given {value!r}; '
                 f"it must be {_WANTED.get(kind, kind.__name__)}, as its default {defaults[constant]!r} is"
             )
-    return replace(method, **(constants or {}))
+        set_to[constant] = kind(value)  # 1 and 1.0 are one setting
+    return replace(method, **set_to)

@@ -225,6 +225,10 @@ def test_an_architecture_drawn_more_often_than_there_are_seeds_weighs_more(bank)
     assert ensemble.weights == (0.5, 0.25, 0.25)
 
 
+def test_a_whole_number_is_a_number():
+    assert repr(create("ness-svgd-rd", {"delta": 2})) == repr(create("ness-svgd-rd", {"delta": 2.0}))
+
+
 @pytest.mark.parametrize(
     ("name", "constants", "message"),
     [
