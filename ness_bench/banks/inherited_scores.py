@@ -60,7 +60,7 @@ class ComputedScores:
     labels: npt.NDArray[np.int64]
     statistics: str = OWN_BATCH
     calibration: npt.NDArray[np.float32] | None = None
-    _by_path: dict[Architecture, npt.NDArray[np.float64]] = field(default_factory=dict)
+    _known: dict[tuple[Architecture, int], float] = field(default_factory=dict)
 
     @cached_property
     def _parts(self) -> list[slice]:
@@ -69,18 +69,23 @@ class ComputedScores:
     def log_likelihoods(
         self, architectures: npt.NDArray[np.int8], batches: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
-        if self.statistics == OWN_BATCH:
-            total = np.zeros(len(architectures))
-            for part in (self._parts[batch] for batch in batches):
-                predicted = self._predict(architectures, self.images[part])
-                total += self._log_likelihood(predicted, part)
-            return total
         paths = [prune(tuple(row)) for row in architectures.tolist()]
-        new = [path for path in dict.fromkeys(paths) if path not in self._by_path]
-        for path, predicted in zip(new, self.predict(np.array(new, np.int8)) if new else [], strict=True):
-            of_parts = [self._log_likelihood(predicted[part], part) for part in self._parts]
-            self._by_path[path] = np.array(of_parts, np.float64)
-        return np.array([self._by_path[path][batches].sum() for path in paths])
+        for batch in batches.tolist():
+            new = [path for path in dict.fromkeys(paths) if (path, batch) not in self._known]
+            if new:
+                self._compute(np.array(new, np.int8), new, batch)
+        return np.array([sum(self._known[path, batch] for batch in batches.tolist()) for path in paths])
+
+    def _compute(self, architectures: npt.NDArray[np.int8], paths: list[Architecture], batch: int) -> None:
+        """Fill in the log-likelihoods of a batch; where the whole split is passed at once, of all."""
+        if self.statistics == OWN_BATCH:
+            of = {batch: self._predict(architectures, self.images[self._parts[batch]])}
+        else:
+            predicted = self.predict(architectures)
+            of = {number: predicted[:, part] for number, part in enumerate(self._parts)}
+        for number, of_batch in of.items():
+            summed = self._log_likelihood(of_batch, self._parts[number])
+            self._known.update(((path, number), value) for path, value in zip(paths, summed.tolist(), strict=True))
 
     def predict(self, architectures: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
         if self.statistics == OWN_BATCH:

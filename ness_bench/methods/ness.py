@@ -20,8 +20,9 @@ import numpy.typing as npt
 from ness_bench.banks.inherited_scores import STATISTICS
 from ness_bench.ensembles.metrics import AVERAGING, ensemble_probabilities, nll
 from ness_bench.errors import NessBenchError
-from ness_bench.sampling.inference import Adam, score_function, straight_through
+from ness_bench.sampling.inference import Adam, score_function
 from ness_bench.sampling.posterior import Posterior
+from ness_bench.sampling.straight_through import straight_through
 from ness_bench.spaces.nas_bench_201 import Architecture, prune
 from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.task import Ensemble, Supernet, Task

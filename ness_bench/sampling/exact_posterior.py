@@ -8,6 +8,7 @@ q_α treats edges as independent and this does not, so that KL(q_α ‖ p) is wh
 import numpy as np
 
 from ness_bench.errors import NessBenchError
+from ness_bench.sampling.inference import require_temperature
 from ness_bench.sampling.posterior import Floats, log_softmax
 
 
@@ -47,8 +48,7 @@ def tempered(log_likelihood: Floats, temperature: float) -> Floats:
     Raises:
         NessBenchError: the temperature is not above 0, or a log-likelihood is not finite.
     """
-    if not temperature > 0:
-        raise NessBenchError(f"the temperature is {temperature}; it must be above 0 (1 is Bayes' rule)")
+    require_temperature(temperature)
     if not np.isfinite(log_likelihood).all():
         raise NessBenchError("a log-likelihood is not finite; clip probabilities away from 0 before the logarithm")
     return log_softmax(log_likelihood.astype(np.float64) / temperature)

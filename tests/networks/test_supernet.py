@@ -4,6 +4,7 @@ from torch.nn import functional as F
 
 from ness_bench.networks.nas_bench_201 import Network
 from ness_bench.networks.skeleton import Skeleton
+from ness_bench.networks.statistics import FixedStatistics, RecordedStatistics
 from ness_bench.networks.supernet import MixedCell, Supernet
 from ness_bench.spaces.nas_bench_201 import CONV_1X1, CONV_3X3, EDGES, OPERATIONS, prune
 
@@ -76,3 +77,13 @@ def test_a_mixed_cell_sums_its_weighted_operations(generator):
 def test_evaluation_is_training(supernet, images):
     training = supernet.forward_path(images, LIVE)
     torch.testing.assert_close(supernet.eval().forward_path(images, LIVE), training, rtol=0, atol=0)
+
+
+def test_fixed_statistics_keep_the_scale_of_mixed_operations(supernet, images):
+    """Normalised by statistics of its own images, a mixed pass is what it was."""
+    weights = torch.rand(6, 5, generator=torch.Generator().manual_seed(3), dtype=images.dtype)
+    with torch.no_grad(), RecordedStatistics() as recorded:
+        expected = supernet(images, weights)
+    with torch.no_grad(), FixedStatistics(recorded):
+        found = supernet(images, weights)
+    torch.testing.assert_close(found, expected)

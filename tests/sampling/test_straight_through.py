@@ -12,10 +12,9 @@ from ness_bench.sampling.inference import (
     Adam,
     coordinate_ascent,
     elbo_gradient,
-    straight_through,
-    straight_through_gradient,
 )
 from ness_bench.sampling.posterior import Posterior
+from ness_bench.sampling.straight_through import straight_through, straight_through_gradient
 
 EDGES, OPERATIONS = 3, 3
 SHAPE = (EDGES, OPERATIONS)
