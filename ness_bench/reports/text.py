@@ -55,7 +55,7 @@ def latex_table(caption: str, label: str, heads: Sequence[str], body: Iterable[s
         rf"\label{{tab:{label}}}",
         r"\medskip",
         r"\scriptsize",
-        r"\setlength{\tabcolsep}{3pt}",
+        r"\setlength{\tabcolsep}{2.4pt}",
         rf"\begin{{tabular}}{{@{{}}l{'r' * (len(heads) - 1)}@{{}}}}",
         r"\toprule",
         latex_row(heads),

@@ -139,7 +139,7 @@ def _latex_head(column: Column) -> str:
 
 def _latex_cell(cell: Cell) -> str:
     mean = {1: rf"\textbf{{{cell.mean}}}", 2: rf"\underline{{{cell.mean}}}"}.get(cell.rank, cell.mean)
-    return rf"{mean}\,{{\tiny$\pm${cell.half_width}}}"
+    return rf"{mean}{{\tiny$\pm${cell.half_width}}}"
 
 
 def _cells(block: pd.DataFrame) -> Iterator[tuple[str, list[Cell]]]:
