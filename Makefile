@@ -3,7 +3,10 @@
 # make lint       style, and imports that respect the floors
 # make typecheck  mypy, strict
 # make speed      measured ratios of our kernels to the naive ways, side by side
-# make report     tables and figures of the quick study anew, from its records
+# make report     tables, figures and page of the quick study anew, from its records
+# make regress    the gate: a small study held against results/baseline.json, and floors of our kernels' speed
+# make baseline   renew results/baseline.json: make baseline REASON="why numbers may change"
+# make docs       the documentation, into docs/_build/html, its examples run
 # make clean      remove the environment and caches (results stay)
 #
 # Each installs what it needs into .venv first and skips what is done.
@@ -15,7 +18,7 @@ BIN := .venv/bin
 STAMP := .venv/installed-$(TORCH)
 PIP := $(BIN)/pip install --quiet --constraint .ci/constraints.txt
 
-.PHONY: bench test lint typecheck speed report clean
+.PHONY: bench test lint typecheck speed report regress baseline docs clean
 
 bench: $(STAMP)
 	$(BIN)/ness-bench study run benchmarks/studies/quick.toml --out results/quick
@@ -37,6 +40,21 @@ typecheck: $(STAMP)-dev
 speed: $(STAMP)-dev
 	$(BIN)/pytest benchmarks --benchmark-only
 
+regress: $(STAMP)-dev
+	rm -rf results/gate # records are told apart by version, and code under work keeps its version
+	$(BIN)/ness-bench study run benchmarks/studies/gate.toml --out results/gate
+	$(BIN)/ness-bench study check results/gate --against results/baseline.json
+	$(BIN)/pytest benchmarks -m quick --benchmark-only --benchmark-max-time=0.3 --benchmark-min-rounds=3
+
+baseline: $(STAMP)
+	rm -rf results/gate
+	$(BIN)/ness-bench study run benchmarks/studies/gate.toml --out results/gate
+	$(BIN)/ness-bench study baseline results/gate --reason "$(REASON)"
+
+docs: $(STAMP)-dev
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build/html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder doctest docs docs/_build/doctest
+
 $(STAMP): pyproject.toml .ci/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ness_bench needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv --clear .venv
@@ -50,4 +68,4 @@ $(STAMP)-dev: $(STAMP)
 	touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache build *.egg-info
+	rm -rf .venv docs/_build .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache build *.egg-info

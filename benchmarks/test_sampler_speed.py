@@ -63,9 +63,9 @@ class Autograd:
         return ((kernel @ (score - 2 * self.sampler.delta * slope) + repulsion) / n).detach().numpy()
 
 
-def measure_svgd(benchmark, way, run, steps):
+def measure_svgd(benchmark, way, run, steps, floor):
     """`run`, of a sampler with so many steps and of the way, once a round; both ways must agree on a few steps."""
-    benchmark.extra_info = {"way": way, "items": steps}
+    benchmark.extra_info = {"way": way, "items": steps, "floor": floor if way == "ours" else 1}
     benchmark(run, way, steps)
     np.testing.assert_allclose(run("ours", 3), run("torch, autograd", 3), atol=1e-7)
 
@@ -73,6 +73,7 @@ def measure_svgd(benchmark, way, run, steps):
 ways_of_svgd = pytest.mark.parametrize(("way", "steps"), [("torch, autograd", 10), ("ours", 1000)])
 
 
+@pytest.mark.quick
 @ways_of_svgd
 def test_svgd_rd(benchmark, posterior, way, steps):
     def run(way, steps):
@@ -82,7 +83,7 @@ def test_svgd_rd(benchmark, posterior, way, steps):
         return sampler.move(Autograd(sampler, posterior), posterior, N, rng, 1)
 
     benchmark.group = f"a step of SVGD-RD, {N} particles, the whole space"
-    measure_svgd(benchmark, way, run, steps)
+    measure_svgd(benchmark, way, run, steps, floor=40)
 
 
 @ways_of_svgd
@@ -98,7 +99,7 @@ def test_svgd_on_predictions(benchmark, pool, way, steps):
         return sampler.move(Autograd(sampler, posterior, features), posterior, N, rng, 1)
 
     benchmark.group = f"a step of SVGD-RD on predictions, {N} particles, a pool of {POOL}"
-    measure_svgd(benchmark, way, run, steps)
+    measure_svgd(benchmark, way, run, steps, floor=15)
 
 
 def textbook_draws(quality, similarity, k, rng, size):
@@ -128,12 +129,12 @@ def textbook_draws(quality, similarity, k, rng, size):
     return np.array(drawn)
 
 
-@pytest.mark.parametrize("k", [5, 15])
+@pytest.mark.parametrize("k", [pytest.param(5, marks=pytest.mark.quick), 15])
 @pytest.mark.parametrize(("way", "function"), [("textbook", textbook_draws), ("ours", k_dpp.draw)])
 def test_k_dpp(benchmark, pool, labels, way, function, k):
     posterior, predictions = pool
     benchmark.group = f"{DRAWS} draws of {k} from a k-DPP on {POOL} items"
-    benchmark.extra_info = {"way": way}
+    benchmark.extra_info = {"way": way, "floor": 4 if way == "ours" else 1}
     similarity, rng = k_dpp.residual_cosine(predictions, labels), np.random.default_rng(4)
     drawn = benchmark(function, posterior.probabilities, similarity, k, rng, DRAWS)
     assert drawn.shape == (DRAWS, k)

@@ -15,7 +15,7 @@ CHUNK = 32
 """Ensembles that the chunked ways score at once: their mean predictions, 1 to 3 MB, stay in the cache."""
 
 
-@pytest.fixture(scope="module", params=[1000, 2000], ids="{} examples".format)
+@pytest.fixture(scope="module", params=[pytest.param(1000, marks=pytest.mark.quick), 2000], ids="{} examples".format)
 def predictions(request):
     """Predictions right on about three examples in four; a tenth of the pool is random, the rest are copies of it."""
     rng = np.random.default_rng(0)
@@ -90,7 +90,7 @@ def test_score(benchmark, predictions, probabilities, way, function, count, size
     benchmark.group = f"score an ensemble of {size} on {examples:,} examples"
     benchmark.extra_info = {"way": way, "items": count}
     if function is ours:
-        benchmark.extra_info["bytes"] = size * predictions.units[0].nbytes
+        benchmark.extra_info |= {"bytes": size * predictions.units[0].nbytes, "floor": 20}
     scores = benchmark(function, predictions if function is ours else probabilities, predictions.labels, ensembles)
     reference = one_by_one(probabilities, predictions.labels, ensembles[:10])
     np.testing.assert_allclose(scores[:10], reference, atol=1e-3)  # float32 may miss the edge of a bin
@@ -123,6 +123,6 @@ def numpy_forward_select(true_class, size):
 @pytest.mark.parametrize(("way", "function"), [("numpy", numpy_forward_select), ("ours", forward_select)])
 def test_forward_selection(benchmark, predictions, way, function):
     benchmark.group = f"select 5 of {POOL:,} on {len(predictions.labels):,} examples"
-    benchmark.extra_info = {"way": way}
+    benchmark.extra_info = {"way": way, "floor": 1.5 if way == "ours" else 1}
     true_class = predictions.true_class()
     assert benchmark(function, true_class, 5) == forward_select(true_class, 5)

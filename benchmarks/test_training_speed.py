@@ -28,28 +28,30 @@ def data():
     return replace(shipped, val=shipped.val.first(1_000), test=shipped.test.first(96))
 
 
-def measure(benchmark, engine, function, *arguments):
-    """Five calls, after one that compiles."""
-    benchmark.extra_info["way"] = engine
+def measure(benchmark, engine, floor, function, *arguments):
+    """Five calls, after one that compiles; the CPU engine's floor is given."""
+    benchmark.extra_info |= {"way": engine, "floor": floor if engine == "cpu" else 1}
     benchmark.pedantic(function, arguments, {"engine": engine}, rounds=5, warmup_rounds=1)
 
 
 @both_engines
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", [pytest.param("residual block", marks=pytest.mark.quick), "all 3x3", "mixed"])
 def test_a_member(benchmark, data, name, engine):
     few = replace(data, train=data.train.first(960), val=data.val.first(96))
     benchmark.group = f"one epoch of 960 images, {name}"
-    measure(benchmark, engine, fit, ARCHITECTURES[name], few, SKELETON, Recipe(epochs=1), 0)
+    measure(benchmark, engine, 4, fit, ARCHITECTURES[name], few, SKELETON, Recipe(epochs=1), 0)
 
 
+@pytest.mark.quick
 @both_engines
 def test_a_supernet(benchmark, data, engine):
     few = replace(data, train=data.train.first(960))
     benchmark.group = "a single-path step of a supernet on 32 images"
     benchmark.extra_info["items"] = 30
-    measure(benchmark, engine, kinds.train, "uniform", few, SKELETON, kinds.recipe_of("uniform", epochs=1), 0)
+    measure(benchmark, engine, 4, kinds.train, "uniform", few, SKELETON, kinds.recipe_of("uniform", epochs=1), 0)
 
 
+@pytest.mark.quick
 @both_engines
 def test_inherited_weights(benchmark, data, engine):
     supernet = Supernet(SKELETON, torch.Generator().manual_seed(0))
@@ -61,4 +63,4 @@ def test_inherited_weights(benchmark, data, engine):
         for _ in inherited.predictions(supernet, architectures()[:20], images, engine=engine):
             pass
 
-    measure(benchmark, engine, predict)
+    measure(benchmark, engine, 3, predict)

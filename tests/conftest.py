@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from small_bank import small_plan
 
-from ness_bench.banks.bank import Bank, open_bank
-from ness_bench.banks.build import build
+from ness_bench.banks.bank import Bank
+from ness_bench.testing import small_bank
+
+collect_ignore = ["plugin_example"]  # whose tests need it installed
 
 settings.register_profile("unhurried", deadline=None)  # the first example compiles or fills a cache
 settings.load_profile("unhurried")
@@ -54,11 +55,9 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def bank(tmp_path_factory: pytest.TempPathFactory) -> Bank:
+def bank() -> Bank:
     """A small bank, really trained: 20 classes, some with 5 seeds, and supernets of both kinds."""
-    folder = tmp_path_factory.mktemp("banks") / "small"
-    build(small_plan(), folder, 1, lambda stage, total, done: None, lambda stage: None)
-    return open_bank(folder)
+    return small_bank()
 
 
 def pytest_unconfigure() -> None:

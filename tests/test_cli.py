@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ness_bench.methods.method import methods
 from ness_bench.spaces.nas_bench_201 import to_string
+
+QUICK = Path(__file__).parents[1] / "benchmarks" / "studies" / "quick.toml"
 
 
 def ness_bench(*arguments, folder=None):
@@ -27,6 +30,16 @@ def test_search_prints_members_weights_metrics_and_cost(bank):
     scored = json.loads(ness_bench("bank", "evaluate", bank.folder, *members).stdout)
     for split in ("val", "test"):
         assert scored[split] == pytest.approx(result[split])
+
+
+def test_a_plan_is_told_before_it_is_run(tmp_path):
+    shown = ness_bench("study", "plan", QUICK, "--preset", "smoke", folder=tmp_path)
+    lines = dict(line.split("  ", 1) for line in shown.stdout.splitlines())
+    assert lines["runs"].strip() == "18, of which 0 are done in results/quick-smoke"
+    assert "nes-rs, nes-re, deep-ensemble" in lines["runs of"]
+    assert lines["may spend"].strip().startswith("360 TE (measured)")
+    assert "seconds on" in lines["takes"]
+    assert not (tmp_path / "results").exists()
 
 
 def test_oracle_shows_what_the_bank_stores_and_searches_for_the_rest(bank):
@@ -94,6 +107,10 @@ def test_help_and_import_load_nothing_heavy():
         (["bank", "evaluate", to_string((0,) * 6) + ":x"], "stands its seed"),
         (["study", "run", "none.toml"], "there is no plan"),
         (["study", "report", "."], "holds no study"),
+        (["study", "run", QUICK, "--preset", "small"], 'has no preset "small"; did you mean "smoke"'),
+        (["study", "run", QUICK, "--engine", "rya"], 'unknown engine "rya"; did you mean "ray"'),
+        (["study", "run", QUICK, "--address", "auto"], "--address"),
+        (["study", "run", QUICK, "--engine", "slurm", "--slurm", "partition"], "write it like --slurm name="),
         (["bank", "build", "--out", "b", "--uniform-epochs", "ten"], "write it like 40,80,160"),
         (["bank", "build", "--out", "b", "--data", "mnist"], 'unknown data set "mnist"'),
         (["bank", "build", "--out", "b", "--shard", "5/4"], "write it like 2/4"),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ness_bench import __version__
-from ness_bench.cli import bank, study, supernet, table
+from ness_bench.cli import bank, new, report, study, supernet, table
 from ness_bench.cli.shared import Settings, constants_of
 from ness_bench.errors import NessBenchError
 
@@ -23,6 +23,8 @@ app.add_typer(bank.app, name="bank")
 app.add_typer(supernet.app, name="supernet")
 app.add_typer(table.app, name="table")
 app.add_typer(study.app, name="study")
+app.add_typer(report.app, name="report")
+app.add_typer(new.app, name="new")
 
 BankOption = Annotated[str, typer.Option("--bank", help="A shipped bank (fashion) or the folder of one.")]
 
@@ -79,7 +81,9 @@ def search(
     opened = open_named(bank)
     constants = constants_of(settings)
     run = EnsembleRun(method, method, bank, opened.digest, size, budget, cost_model, seed, constants)
-    print(json.dumps(run_search(run, opened), indent=2))
+    found = run_search(run, opened)
+    del found["reliability"]  # numbers for a figure
+    print(json.dumps(found, indent=2))
 
 
 def main() -> None:

@@ -22,7 +22,16 @@ _WORD = re.compile(r"\s*(?!(?:true|false|inf|nan)\s*$)([A-Za-z][\w-]*)\s*")
 
 
 def constants_of(settings: list[str] | None) -> dict[str, Any]:
-    """`name=value` settings; values are read as TOML, so `2`, `0.5` and `true` keep their types; a word is a string."""
+    """The constants of `--set`; see `key_values`."""
+    return key_values("--set", settings)
+
+
+def key_values(option: str, settings: list[str] | None) -> dict[str, Any]:
+    """`name=value` settings; values are read as TOML, so `2`, `0.5` and `true` keep their types; a word is a string.
+
+    Raises:
+        NessBenchError: a setting is of another form.
+    """
     import tomllib
 
     constants: dict[str, Any] = {}
@@ -34,7 +43,7 @@ def constants_of(settings: list[str] | None) -> dict[str, Any]:
             word = _WORD.fullmatch(value)
             (constants[name.strip()],) = tomllib.loads(f'value = "{word[1]}"' if word else f"value = {value}").values()
         except ValueError:  # no TOML, or more than one value
-            raise NessBenchError(f'--set was given "{setting}"; write it like --set delta=0.5') from None
+            raise NessBenchError(f'{option} was given "{setting}"; write it like {option} name=0.5') from None
     return constants
 
 

@@ -19,6 +19,17 @@ def values_of(best: Mapping[int, Optimum]) -> str:
     )
 
 
+def unproved(best: Mapping[int, Optimum]) -> list[str]:
+    """A warning, if some of the best ensembles are not proved to be the best."""
+    sizes = [str(size) for size, optimum in best.items() if not optimum.proven]
+    if not sizes:
+        return []
+    return [
+        f"The best ensembles of {' and '.join(sizes)} members are the best found, not proved to be the best: there may "
+        "be better ones, and regret may be larger than shown."
+    ]
+
+
 def proof(optimum: Optimum) -> str:
     return "proved" if optimum.proven else "best found"
 

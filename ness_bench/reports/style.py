@@ -6,14 +6,19 @@ be read in grey. A method keeps its look through all figures of a report.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
+from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+
+from ness_bench.reports.svg import inline
 
 TEXT_WIDTH = 5.5
 """Inches: the text width of NeurIPS and ICLR papers."""
@@ -116,15 +121,23 @@ def legend(figure: Figure, styles: Mapping[str, Look], lines: bool, more: Iterab
         drawn.remove()
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, its caption, and how its numbers came about, which ends the caption in `figures.md`."""
+
+    figure: Figure
+    caption: str
+    how: str
+
+
 @mpl.rc_context(STYLE)
-def save_figures(figures: Mapping[str, tuple[Figure, str]], how: str | Mapping[str, str], folder: Path) -> list[Path]:
-    """Save figures as PDF and PNG, and figures.md, which shows them with their captions.
+def save_figures(figures: Mapping[str, Drawn], folder: Path) -> list[Path]:
+    """Save figures by name as PDF and PNG, and figures.md, which shows them with their captions.
 
     The same figures and versions give the same bytes.
 
     Args:
-        figures: by name, each with its caption.
-        how: the numbers came about, for the end of every caption, or by name where figures differ in that.
+        figures: by name.
         folder: made if it is not there.
 
     Returns:
@@ -132,13 +145,31 @@ def save_figures(figures: Mapping[str, tuple[Figure, str]], how: str | Mapping[s
     """
     folder.mkdir(parents=True, exist_ok=True)
     written, shown = [], []
-    for name, (figure, caption) in figures.items():
+    for name, drawn in figures.items():
+        _lay_out(drawn.figure)
         pdf, png = folder / f"{name}.pdf", folder / f"{name}.png"
-        figure.savefig(pdf, metadata={"CreationDate": None})
-        figure.savefig(png, dpi=200)
+        drawn.figure.savefig(pdf, metadata={"CreationDate": None})
+        drawn.figure.savefig(png, dpi=200)
         written += [pdf, png]
-        end = how if isinstance(how, str) else how[name]
-        shown.append(f"![{caption}]({png.name})\n\n{caption} {end}\n")
+        shown.append(f"![{drawn.caption}]({png.name})\n\n{drawn.caption} {drawn.how}\n")
     page = folder / "figures.md"
     page.write_text("\n".join(shown), encoding="utf-8")
     return [*written, page]
+
+
+@mpl.rc_context(STYLE)
+def svg_of(name: str, figure: Figure) -> Markup:
+    """A figure as SVG for a page that holds others as well; see `svg.inline`."""
+    _lay_out(figure)
+    file = StringIO()
+    with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return inline(file.getvalue(), name)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Find room for everything and keep to it: found anew for every file, things would move from one to the next."""
+    if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        for _ in range(2):  # how much room tick labels take is known once their axes have a size
+            figure.draw_without_rendering()
+        figure.set_layout_engine("none")

@@ -16,7 +16,7 @@ delta = [0.0, 1.0, 10.0]    # of those methods that have it
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pandas as pd
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt
@@ -27,7 +27,7 @@ from ness_bench.errors import NessBenchError, nearest
 from ness_bench.methods import method
 from ness_bench.studies.ensembles import EnsembleRun
 from ness_bench.studies.plan import MethodPlan, Plan, from_name
-from ness_bench.studies.run import id_of
+from ness_bench.studies.run import Run, id_of
 from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.cost import MEASURED
 
@@ -59,6 +59,8 @@ class AblatedMethod(MethodPlan):
 class AblationPlan(Plan):
     """A study of factors, as its file says it."""
 
+    RUN: ClassVar[type[Run]] = AblationRun
+
     bank: str
     methods: Annotated[list[Annotated[AblatedMethod, BeforeValidator(from_name)]], Field(min_length=1)]
     size: Annotated[PositiveInt, Field(le=MOST_MEMBERS)]
@@ -67,13 +69,16 @@ class AblationPlan(Plan):
     repetitions: PositiveInt
     factors: dict[str, Annotated[list[float | str], Field(min_length=1)]] = Field(min_length=1)
 
+    def ceiling(self) -> str:
+        return f"{sum(run.budget for run in self.runs()):,.0f} TE, looked up, not trained"
+
     def runs(self) -> list[AblationRun]:
         """Every run, one repetition after the other.
 
         Raises:
             NessBenchError: an unknown bank, method, factor or cost model; a value that a factor cannot have.
         """
-        if len({entry.label or entry.name for entry in self.methods}) < len(self.methods):
+        if len({entry.called for entry in self.methods}) < len(self.methods):
             raise NessBenchError(f'plan "{self.name}" has two methods of one name; give one a label of its own')
         bank = open_named(self.bank)
         runs: dict[tuple[str, str], AblationRun] = {}  # one setting may be of two methods that differ in a constant
@@ -82,7 +87,7 @@ class AblationPlan(Plan):
                 for setting in self._settings(entry):
                     run = AblationRun(
                         entry.name,
-                        entry.label or entry.name,
+                        entry.called,
                         self.bank,
                         bank.digest,
                         setting.pop("size"),
@@ -144,7 +149,7 @@ class AblationPlan(Plan):
             if factor not in self.factors or factor not in has:
                 allowed = [name for name in self.factors if name in has]
                 raise NessBenchError(
-                    f'plan "{self.name}": {entry.label or entry.name} was to have the factor "{factor}"'
+                    f'plan "{self.name}": {entry.called} was to have the factor "{factor}"'
                     f"{nearest(factor, allowed)}; of the plan's factors it has {', '.join(allowed)}"
                 )
         return [name for name in self.factors if name in (has if entry.factors is None else entry.factors)]
@@ -165,7 +170,7 @@ def by_factor(plan: AblationPlan, records: pd.DataFrame) -> pd.DataFrame:
     for factor in plan.factors:
         for entry in (entry for entry in plan.methods if factor in plan.factors_of(entry)):
             reference = plan.reference(entry)
-            others = records["method"] == (entry.label or entry.name)
+            others = records["method"] == (entry.called)
             for name, expected in reference.items():
                 if name != factor:
                     others &= records[name] == expected

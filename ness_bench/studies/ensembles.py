@@ -6,26 +6,32 @@ sizes = [3, 5]              # members of an ensemble, up to 15
 budgets = [20, 40, 80]      # training equivalents (TE)
 cost_model = "measured"     # or "nas-bench-201": supernets are charged as at full scale
 repetitions = 10            # seeds 0 to 9
-methods = ["nes-rs", { name = "ness-mc", label = "ness-mc cold", constants = { temperature = 1.0 } }]
+methods = ["nes-rs", "ness-mc", { name = "ness-svgd-rd", sweep = { delta = [0, 1, 10] } }]
+reference = "nes-rs"        # the method that others are held against; unless said, the first
+metrics = ["nll", "ece"]    # that are shown, of `studies.metrics`; unless said, the standard ones
+margins = { nll = 0.015 }   # by how much a method may get worse before `studies.gate` says so, in the metric's units
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from ness_bench.banks.bank import Bank, MemberTable
 from ness_bench.banks.named import open_named
-from ness_bench.ensembles.metrics import EnsembleMetrics, evaluate
+from ness_bench.ensembles.metrics import BINS, EnsembleMetrics, calibration_bins, ensemble_probabilities, evaluate
 from ness_bench.ensembles.quantised import MOST_MEMBERS, QuantisedPredictions
-from ness_bench.errors import NessBenchError
+from ness_bench.errors import NessBenchError, nearest
 from ness_bench.methods import method
 from ness_bench.spaces.nas_bench_201 import to_string
-from ness_bench.studies.plan import MethodPlans, Plan
-from ness_bench.studies.run import distinct
+from ness_bench.studies.metrics import STANDARD, metric_named
+from ness_bench.studies.plan import MethodPlans, Plan, swept
+from ness_bench.studies.run import Run, distinct
 from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.cost import MEASURED
 from ness_bench.tasks.task import Ensemble
@@ -47,10 +53,13 @@ class EnsembleRun:
         budget: in TE.
         cost_model: what the budget is counted by; see `tasks.cost`.
         repetition: the seed of everything random.
+        metrics: names of those of other packages to compute.
     """
 
     UNNAMED: ClassVar[tuple[str, ...]] = ("bank", "label")
-    RESULT: ClassVar[frozenset[str]] = frozenset({"members", "weights", "averaging", "distinct", "val", "test", "cost"})
+    RESULT: ClassVar[frozenset[str]] = frozenset(
+        {"members", "weights", "averaging", "distinct", "val", "test", "reliability", "cost"}
+    )
 
     method: str
     label: str
@@ -61,27 +70,31 @@ class EnsembleRun:
     cost_model: str
     repetition: int
     constants: Mapping[str, Any]
+    metrics: Sequence[str] = ()
 
     @property
     def title(self) -> str:
         return f"{self.label}, size {self.size}, budget {self.budget:g}, seed {self.repetition}"
 
+    @property
+    def digest(self) -> str:
+        return self.bank_digest
+
     def result(self) -> dict[str, Any]:
         return search(self, _open_once(self.bank))
 
     def row(self, result: dict[str, Any]) -> dict[str, Any]:
-        """Method, size, budget (TE), seed, the test metrics, distinct functional classes, costs (TE)."""
+        """As the records have it.
+
+        Returns:
+            method, size, budget (TE), seed; the test metrics; distinct functional classes; architectures of the
+            members; reliability, see `reliability`; cost_PURPOSE and cost (TE).
+        """
         named = {"method": self.label, "size": self.size, "budget": self.budget, "seed": self.repetition}
         costs = {f"cost_{purpose}": spent for purpose, spent in result["cost"].items()}
-        measured = {**result["test"], "distinct": result["distinct"]}
-        return {**named, **measured, **costs, "cost": sum(result["cost"].values())}
-
-
-def score(members: MemberTable, predictions: QuantisedPredictions, ensemble: Ensemble) -> EnsembleMetrics:
-    """The metrics of an ensemble on one split of a bank."""
-    rows = [members.row(member.architecture, member.seed) for member in ensemble.members]
-    weights = np.array(ensemble.weights)
-    return evaluate(predictions.probabilities(rows), predictions.labels, weights, ensemble.averaging)
+        found = {"distinct": result["distinct"], "reliability": result["reliability"]}
+        found["architectures"] = [member["architecture"] for member in result["members"]]
+        return {**named, **result["test"], **found, **costs, "cost": sum(result["cost"].values())}
 
 
 def search(run: EnsembleRun, bank: Bank) -> dict[str, Any]:
@@ -103,14 +116,60 @@ def search(run: EnsembleRun, bank: Bank) -> dict[str, Any]:
         "weights": list(ensemble.weights),
         "averaging": ensemble.averaging,
         "distinct": len({member.architecture for member in ensemble.members}),
-        "val": asdict(score(bank.members, bank.val, ensemble)),
-        "test": asdict(score(bank.members, bank.test, ensemble)),
+        "val": score(bank.members, bank.val, ensemble, run.metrics),
+        "test": score(bank.members, bank.test, ensemble, run.metrics),
+        "reliability": reliability(bank.members, bank.test, ensemble),
         "cost": task.budget.spent,
     }
 
 
+def score(
+    members: MemberTable, predictions: QuantisedPredictions, ensemble: Ensemble, more: Sequence[str] = ()
+) -> dict[str, float]:
+    """The metrics of an ensemble on one split of a bank: those of `EnsembleMetrics`, and some of other packages.
+
+    Raises:
+        NessBenchError: one of them is no finite number.
+    """
+    probabilities, labels = _predicted(members, predictions, ensemble), predictions.labels
+    weights = np.array(ensemble.weights)
+    scores = asdict(evaluate(probabilities, labels, weights, ensemble.averaging))
+    for name in more:
+        compute = metric_named(name).compute
+        assert compute is not None, "a metric of another package has a function"
+        scores[name] = float(compute(probabilities, weights, labels))
+        if not math.isfinite(scores[name]):
+            raise NessBenchError(f'metric "{name}" is {scores[name]} for an ensemble; it must be a finite number')
+    return scores
+
+
+def reliability(members: MemberTable, predictions: QuantisedPredictions, ensemble: Ensemble) -> dict[str, list[float]]:
+    """What a reliability diagram shows of an ensemble on one split of a bank, by bin of the calibration error.
+
+    Returns:
+        examples, how many are in each bin; confidence, the sum of theirs; right, how many of them the ensemble gets
+        right.
+    """
+    weights = np.array(ensemble.weights)
+    mean = ensemble_probabilities(_predicted(members, predictions, ensemble), weights, ensemble.averaging)
+    confidence, right = mean.max(-1), mean.argmax(-1) == predictions.labels
+    bins = calibration_bins(confidence)
+    return {
+        "examples": np.bincount(bins, minlength=BINS).tolist(),
+        "confidence": np.bincount(bins, confidence, BINS).tolist(),
+        "right": np.bincount(bins[right], minlength=BINS).tolist(),
+    }
+
+
+def _predicted(members: MemberTable, predictions: QuantisedPredictions, ensemble: Ensemble) -> npt.NDArray[np.floating]:
+    """Of each member, [members, examples, classes]."""
+    return predictions.probabilities([members.row(member.architecture, member.seed) for member in ensemble.members])
+
+
 class EnsemblePlan(Plan):
     """A study on a bank, as its file says it."""
+
+    RUN: ClassVar[type[Run]] = EnsembleRun
 
     bank: str
     methods: MethodPlans
@@ -118,23 +177,55 @@ class EnsemblePlan(Plan):
     budgets: list[PositiveFloat] = Field(min_length=1)
     cost_model: str = MEASURED
     repetitions: PositiveInt
+    reference: str = ""
+    metrics: list[str] = Field(list(STANDARD), min_length=1)
+    margins: dict[str, PositiveFloat] = Field({})
+
+    @property
+    def held_against(self) -> str:
+        """The label of the method that others are held against.
+
+        Raises:
+            NessBenchError: the plan has no such method.
+        """
+        labels = [entry.called for entry in swept(self.methods)]
+        if self.reference and self.reference not in labels:
+            raise NessBenchError(
+                f'plan "{self.name}": reference "{self.reference}" is none of its methods'
+                f"{nearest(self.reference, labels)}; it has: {', '.join(labels)}"
+            )
+        return self.reference or labels[0]
+
+    def ceiling(self) -> str:
+        searches = len(swept(self.methods)) * len(self.sizes) * self.repetitions
+        return f"{searches * sum(self.budgets):,.0f} TE ({self.cost_model}), looked up, not trained"
 
     def runs(self) -> list[EnsembleRun]:
         """Every run, one repetition after the other.
 
         Raises:
-            NessBenchError: an unknown bank, method or constant; a size or budget that the bank rules out; two
-                runs that are the same.
+            NessBenchError: an unknown bank, method, constant, metric or reference; a margin of what runs do not record;
+                a size or budget that the bank rules out; two runs that are the same.
         """
+        assert self.held_against
+        others = tuple(name for name in self.metrics if metric_named(name).compute is not None)
+        recorded = [*(field.name for field in fields(EnsembleMetrics)), "distinct", "cost", *others]
+        for name in self.margins:
+            if metric_named(name).name not in recorded:
+                raise NessBenchError(
+                    f'plan "{self.name}": "{name}" is given a margin, but is no metric that runs record; margins may '
+                    f"be of {', '.join(recorded)}, and of what other packages compute if `metrics` names it"
+                )
+        methods = swept(self.methods)
         bank = open_named(self.bank)
         for size in self.sizes:
             for budget in self.budgets:
                 BankTask.of(bank, size, budget, 0, self.cost_model)  # refuses what no method could do
-        constants = [asdict(method.create(entry.name, entry.constants)) for entry in self.methods]
+        constants = [asdict(method.create(entry.name, entry.constants)) for entry in methods]
         runs = [
             EnsembleRun(
                 entry.name,
-                entry.label or entry.name,
+                entry.called,
                 self.bank,
                 bank.digest,
                 size,
@@ -142,10 +233,11 @@ class EnsemblePlan(Plan):
                 self.cost_model,
                 seed,
                 of_method,
+                others,
             )
             for seed in range(self.repetitions)
             for size in self.sizes
             for budget in self.budgets
-            for entry, of_method in zip(self.methods, constants, strict=True)
+            for entry, of_method in zip(methods, constants, strict=True)
         ]
         return distinct(self.name, ((run, (run.label, run.size, run.budget, run.repetition)) for run in runs))

@@ -6,12 +6,17 @@ repetition start from the same random state, so that they are compared on the sa
 
 import hashlib
 import json
+import traceback
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from ness_bench import __version__
 from ness_bench.errors import NessBenchError
+
+SCHEMA = 2
+"""Of records: raised when a key of them changes its meaning."""
 
 
 class Run(Protocol):
@@ -21,6 +26,8 @@ class Run(Protocol):
         UNNAMED: its fields that its id does not cover: where something lies, what it is called.
         RESULT: the keys of what `result` gives.
         title: names the run in messages.
+        label: what it is called in tables, with others; runs of one label take about as long.
+        digest: of the content that it looks up.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -29,6 +36,12 @@ class Run(Protocol):
 
     @property
     def title(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
 
     def result(self) -> dict[str, Any]:
         """Do the run; what can be written as JSON.
@@ -51,13 +64,24 @@ def id_of(run: Run) -> str:
 
 
 def execute(run: Run) -> dict[str, Any]:
-    """Run and record; a run that cannot be done is recorded with its error."""
-    record: dict[str, Any] = {"id": id_of(run), "spec": asdict(run)}
+    """Run and record; a run that cannot be done is recorded with its error, whosever fault that is."""
     try:
-        record["result"] = run.result()
+        return _record(run, result=run.result())
     except NessBenchError as error:
-        record["error"] = str(error)
-    return record
+        return failed(run, str(error))
+    except Exception as error:  # a fault in a method: it is told, and costs the other runs nothing
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}, line {frame.lineno}"
+        return failed(run, f"{type(error).__name__} in {where}: {error}")
+
+
+def failed(run: Run, error: str) -> dict[str, Any]:
+    """The record of a run that failed."""
+    return _record(run, error=error)
+
+
+def _record(run: Run, **outcome: Any) -> dict[str, Any]:
+    return {"schema": SCHEMA, "id": id_of(run), "spec": asdict(run), **outcome}
 
 
 R = TypeVar("R", bound=Run)

@@ -31,7 +31,7 @@ from ness_bench.sampling.posterior import Floats, Posterior
 from ness_bench.sampling.svgd_rd import SVGDRD
 from ness_bench.spaces.space import Space
 from ness_bench.studies.plan import Plan
-from ness_bench.studies.run import distinct
+from ness_bench.studies.run import Run, distinct
 from ness_bench.tables.named import table_named
 from ness_bench.tables.table import EXAMPLES, SOURCES
 
@@ -78,6 +78,14 @@ class SamplerRun:
     def title(self) -> str:
         constants = "" if self.delta is None else f", δ {self.delta:g}, σ {self.sigma:g}"
         return f"{self.sampler}, T {self.temperature:g}, n {self.size}{constants}, seed {self.repetition}"
+
+    @property
+    def label(self) -> str:
+        return self.sampler
+
+    @property
+    def digest(self) -> str:
+        return self.table_digest
 
     def result(self) -> dict[str, Any]:
         """Draw, and measure.
@@ -129,6 +137,8 @@ def _posterior(table: str, dataset: str, epochs: int, temperature: float) -> tup
 class SamplerPlan(Plan):
     """A study of the samplers, as its file says it."""
 
+    RUN: ClassVar[type[Run]] = SamplerRun
+
     table: str
     dataset: str
     epochs: PositiveInt
@@ -138,6 +148,9 @@ class SamplerPlan(Plan):
     sigmas: list[PositiveFloat] = Field(min_length=1)
     ensembles: Annotated[int, Field(ge=2)]
     repetitions: PositiveInt
+
+    def ceiling(self) -> str:
+        return ""
 
     def runs(self) -> list[SamplerRun]:
         """Every run: both samplers at every temperature and size, SVGD-RD with every δ and σ.

@@ -1,15 +1,22 @@
 """From the records of single runs to means with bootstrap intervals, over complete grids only."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy.special import stdtrit
 
 from ness_bench.errors import NessBenchError
+from ness_bench.statistics.bootstrap import bootstrap_interval
+from ness_bench.statistics.student import Difference, mean_difference
+
+__all__ = [
+    "AXES",
+    "CELL",
+    "Difference",
+    "bootstrap_interval",
+    "paired_difference",
+    "refuse_incomplete",
+    "summarise",
+]
 
 AXES = ["method", "size", "budget", "seed"]
 """Columns of a records frame that tell runs apart: the method's name, the ensemble size, the budget in TE, the
@@ -17,53 +24,6 @@ seed of the repetition."""
 
 CELL = AXES[:-1]
 """The axes that one mean belongs to."""
-
-
-def bootstrap_interval(
-    values: npt.ArrayLike, seed: int | np.random.Generator = 0, level: float = 0.95, resamples: int = 2000
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Percentile bootstrap interval of a mean (Efron & Tibshirani, 1993, ch. 13).
-
-    Of few values it is too narrow: of 10 normal ones it covers the mean in 89 % of cases, of 20 in 93 %.
-
-    Args:
-        values: float [repetitions] or [repetitions, quantities], all of which are resampled alike; the interval of a
-            single value is that value twice.
-        seed: of the resampling; the same seed and values give the same interval.
-        level: coverage aimed at.
-        resamples: number of resamples of the repetitions.
-
-    Returns:
-        (low, high), the (1 − level) / 2 and (1 + level) / 2 quantiles of the resampled means, each [] or [quantities].
-    """
-    sample = np.asarray(values, dtype=np.float64)
-    draws = np.random.default_rng(seed).integers(len(sample), size=(resamples, len(sample)))
-    means = np.array([sample[rows].mean(axis=0) for rows in draws])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The mean of paired differences and the ends of its 95 % interval by Student's t; endless of a single pair.
-
-    The interval leaves out 0 in 5 % of cases where normal pairs do not differ in truth; that of the bootstrap does in
-    14 % with 6 pairs, 11 % with 10 and 7 % with 20.
-    """
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return not self.low <= 0 <= self.high
-
-    @property
-    def none(self) -> bool:
-        """Whether all pairs are equal."""
-        return self.low == self.high == 0
 
 
 def paired_difference(runs: pd.DataFrame, others: pd.DataFrame, metric: str) -> Difference:
@@ -81,10 +41,7 @@ def paired_difference(runs: pd.DataFrame, others: pd.DataFrame, metric: str) -> 
             f"runs of the seeds {sorted(values.index)} and of {sorted(subtracted.index)} do not make pairs; "
             "give one run a seed on both sides"
         )
-    differences = (values - subtracted).to_numpy(np.float64)
-    mean, pairs = float(differences.mean()), len(differences)
-    half = float(stdtrit(pairs - 1, 0.975) * differences.std(ddof=1)) / math.sqrt(pairs) if pairs > 1 else math.inf
-    return Difference(mean, mean - half, mean + half)
+    return mean_difference(values - subtracted)
 
 
 def summarise(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
@@ -101,7 +58,7 @@ def summarise(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     Raises:
         NessBenchError: a run of the grid is missing, appears twice or lacks one of the metrics.
     """
-    _refuse_incomplete(records, metrics)
+    refuse_incomplete(records, metrics)
     ordered = records.assign(method=pd.Categorical(records["method"], categories=records["method"].unique()))
     rows = [
         (*cell, metric, runs[metric].mean(), *bootstrap_interval(runs[metric]), len(runs))
@@ -111,8 +68,21 @@ def summarise(records: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CELL, "metric", "mean", "low", "high", "repetitions"])
 
 
-def _refuse_incomplete(records: pd.DataFrame, metrics: Sequence[str]) -> None:
-    """Hold the records against the product of the methods, sizes, budgets and seeds that they name."""
+def refuse_incomplete(records: pd.DataFrame, metrics: Sequence[str]) -> None:
+    """Hold the records against the product of the methods, sizes, budgets and seeds that they name.
+
+    Args:
+        records: one row a run, with the columns `AXES`.
+        metrics: columns that every run must have a value in.
+
+    Raises:
+        NessBenchError: a run of the grid is missing, appears twice or lacks one of the metrics; it names them.
+    """
+    absent = [column for column in [*AXES, *metrics] if column not in records]
+    if absent:
+        raise NessBenchError(
+            f"the records lack the columns {', '.join(absent)}; they have {', '.join(map(str, records.columns))}"
+        )
     grid = pd.MultiIndex.from_product([records[axis].unique() for axis in AXES], names=AXES)
     runs = pd.MultiIndex.from_frame(records[AXES])
     unscored = records[list(metrics)].isna().any(axis=1).to_numpy()

@@ -21,8 +21,8 @@ from ness_bench.errors import NessBenchError
 from ness_bench.methods import method
 from ness_bench.methods.multi_trial import MultiTrial
 from ness_bench.spaces.nas_bench_201 import to_string
-from ness_bench.studies.plan import MethodPlans, Plan
-from ness_bench.studies.run import distinct
+from ness_bench.studies.plan import MethodPlans, Plan, swept
+from ness_bench.studies.run import Run, distinct
 from ness_bench.tables.named import table_named
 from ness_bench.tables.table import SOURCES, Missing, Table
 from ness_bench.tasks.protocols import protocol_named
@@ -67,6 +67,10 @@ class TrialRun:
     @property
     def title(self) -> str:
         return f"{self.label}, seed {self.repetition}"
+
+    @property
+    def digest(self) -> str:
+        return self.table_digest
 
     def result(self) -> dict[str, Any]:
         """Search, then score what was found.
@@ -158,12 +162,19 @@ def _not_for_tables(name: str) -> str:
 class TrialPlan(Plan):
     """A study on a table, as its file says it."""
 
+    RUN: ClassVar[type[Run]] = TrialRun
+
     table: str
     protocol: str
     dataset: str
     methods: MethodPlans
     repetitions: PositiveInt
     strict: bool = False
+
+    def ceiling(self) -> str:
+        seconds = protocol_named(self.protocol, self.dataset).seconds[self.dataset]
+        searches = len(swept(self.methods)) * self.repetitions
+        return f"{searches * seconds:,.0f} simulated seconds of training, looked up"
 
     def runs(self) -> list[TrialRun]:
         """Every run, one repetition after the other.
@@ -179,8 +190,8 @@ class TrialPlan(Plan):
                 f"the table ({table.source}) lacks {self.dataset} accuracies after {protocol.report_epochs} epochs of "
                 "some of its architectures, so that not every network that may be found can be scored"
             )
-        constants = []
-        for entry in self.methods:
+        constants, methods = [], swept(self.methods)
+        for entry in methods:
             searcher = method.create(entry.name, entry.constants)
             if not isinstance(searcher, MultiTrial):
                 raise NessBenchError(_not_for_tables(entry.name))
@@ -188,7 +199,7 @@ class TrialPlan(Plan):
         runs = [
             TrialRun(
                 entry.name,
-                entry.label or entry.name,
+                entry.called,
                 self.table,
                 table.digest,
                 self.protocol,
@@ -198,6 +209,6 @@ class TrialPlan(Plan):
                 of_method,
             )
             for seed in range(self.repetitions)
-            for entry, of_method in zip(self.methods, constants, strict=True)
+            for entry, of_method in zip(methods, constants, strict=True)
         ]
         return distinct(self.name, ((run, (run.label, run.repetition)) for run in runs))

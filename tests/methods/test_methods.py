@@ -1,5 +1,4 @@
 from collections import Counter
-from dataclasses import fields
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +6,7 @@ import pytest
 
 from ness_bench.banks.plan import drawn_classes
 from ness_bench.ensembles.metrics import nll
+from ness_bench.ensembles.quantised import MOST_MEMBERS
 from ness_bench.ensembles.selection import forward_select
 from ness_bench.errors import NessBenchError
 from ness_bench.methods.darts import derive
@@ -17,10 +17,13 @@ from ness_bench.sampling.posterior import Posterior
 from ness_bench.spaces.nas_bench_201 import canonical
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.bank import BankTask
-from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.task import true_class
+from ness_bench.testing import MethodContract
 
 SINGLE = {"bohb", "darts", "random-search", "regularized-evolution", "reinforce", "seminas", "snas-reinforce"}
+ONE_ARCHITECTURE = {"darts-ensemble", "deep-ensemble"}
+DETERMINISTIC = {"darts", "darts-ensemble"}
+QUICK = {"seminas": {"hidden": 8, "pretraining_epochs": 2, "epochs": 1, "pseudo_labelled": 50}}
 
 
 def search(name, bank, size=3, budget=300.0, seed=0, **constants):
@@ -28,39 +31,19 @@ def search(name, bank, size=3, budget=300.0, seed=0, **constants):
     return task, create(name, constants).search(task, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("name", sorted(methods()))
-def test_contract(bank, name):
-    """What every method owes: the size asked for, a budget kept, its seed as the only randomness."""
-    for size in (1, 3):
-        task, ensemble = search(name, bank, size)
-        copies = np.rint(np.array(ensemble.weights) * size).sum()
-        assert len(ensemble.members) == 1 if name in SINGLE else copies == size
-        assert 0 < sum(task.budget.spent.values()) <= task.budget.total * (1 + 1e-9)
-        for member in ensemble.members:
-            assert member is task.train(member.architecture, member.seed)  # trained, hence paid
-        _, again = search(name, bank, size)
-        assert [(m.architecture, m.seed) for m in again.members] == [(m.architecture, m.seed) for m in ensemble.members]
+def contract_of(name):
+    """What `name` owes, as a class of tests."""
+    promises = {
+        "method": name,
+        "returns": "one" if name in SINGLE else "as many",
+        "deterministic": name in DETERMINISTIC,
+        "largest": 5 if name in ONE_ARCHITECTURE else MOST_MEMBERS,  # so many seeds does the bank have of one
+        "constants": QUICK.get(name, {}),
+    }
+    return type("Test" + name.title().replace("-", ""), (MethodContract,), promises)
 
 
-@pytest.mark.parametrize("name", sorted(methods()))
-def test_a_budget_below_a_methods_minimum_is_refused(bank, name):
-    cheapest = min(map(BankTask.of(bank, 1, 10).training_cost, bank.space.classes))
-
-    def search_all():
-        for seed in range(5):  # one of them draws a dearer network first
-            search(name, bank, size=5, budget=cheapest, seed=seed)
-
-    with pytest.raises(BudgetExhausted):
-        search_all()
-
-
-@pytest.mark.parametrize("name", sorted(methods()))
-def test_methods_explain_themselves(name):
-    method = methods()[name]
-    assert method.__doc__
-    for field in fields(method):
-        documented = "".join(base.__doc__ or "" for base in method.__mro__ if base is not object)
-        assert f"{field.name}: " in documented
+globals().update({kind.__name__: kind for kind in map(contract_of, methods())})
 
 
 def test_random_search_keeps_the_best_it_trained(bank):

@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ness_bench.ensembles.metrics import BINS
+from ness_bench.reports.ensembles.captions import Target
 from ness_bench.reports.trials import captions as trials
+from ness_bench.spaces.nas_bench_201 import OPERATIONS, canonical, to_string
+from ness_bench.studies.metrics import STANDARD, metric_named
 from ness_bench.studies.published import PUBLISHED
 from ness_bench.studies.trials import MOMENTS, Score
 from ness_bench.tables.folder import write_table
@@ -26,8 +30,18 @@ METHODS = {
 }
 
 
+def reliability(ece, rng):
+    """Bins of 2,000 examples, surer than they are right in all bins, that have this calibration error."""
+    crowds = np.r_[0, 0, np.geomspace(0.01, 1, BINS - 2)]
+    examples = rng.multinomial(2000, crowds / crowds.sum())
+    confidence = examples * (np.arange(BINS) + rng.uniform(0.4, 0.6, BINS)) / BINS
+    right = confidence - ece * examples
+    return {"examples": examples.tolist(), "confidence": confidence.tolist(), "right": right.tolist()}
+
+
 def make_records(methods=METHODS, sizes=(3, 5), budgets=(20.0, 40.0, 80.0), repetitions=10):
-    rng = np.random.default_rng(0)
+    rng, of_members = np.random.default_rng(0), np.random.default_rng(1)
+    tastes = {method: of_members.dirichlet(np.ones(len(OPERATIONS))) for method in methods}
     rows = []
     for seed, size, budget, method in itertools.product(range(repetitions), sizes, budgets, methods):
         nll, disagreement, supernet, evaluation, uses_all = methods[method]
@@ -38,6 +52,8 @@ def make_records(methods=METHODS, sizes=(3, 5), budgets=(20.0, 40.0, 80.0), repe
         costs = {"cost_supernet": supernet, "cost_evaluation": evaluation * rng.uniform(0.9, 1.1)}
         left = budget - sum(costs.values()) - rng.uniform(0, 1)
         costs["cost_training"] = left if uses_all else rng.uniform(0.7, 1.3) * (1 if single else size)
+        ece = 0.014 + rng.gamma(4, 0.001)
+        drawn = of_members.choice(len(OPERATIONS), (1 if single else size, 6), p=tastes[method])
         rows.append(
             {
                 "method": method,
@@ -47,7 +63,7 @@ def make_records(methods=METHODS, sizes=(3, 5), budgets=(20.0, 40.0, 80.0), repe
                 "accuracy": accuracy,
                 "nll": nll,
                 "regret": nll - 0.35,
-                "ece": 0.014 + rng.gamma(4, 0.001),
+                "ece": ece,
                 "brier": 0.55 * nll + rng.normal(0, 0.002),
                 "disagreement": 0.0 if single else disagreement + rng.normal(0, 0.006),
                 "distinct": 1 if single else size,
@@ -56,6 +72,9 @@ def make_records(methods=METHODS, sizes=(3, 5), budgets=(20.0, 40.0, 80.0), repe
                 "oracle_accuracy": accuracy + (0 if single else 0.06),
                 **costs,
                 "cost": sum(costs.values()),
+                "real_seconds": of_members.gamma(4, 0.01 * budget),
+                "architectures": [to_string(canonical(tuple(one))) for one in drawn.tolist()],
+                "reliability": reliability(ece, of_members),
             }
         )
     return pd.DataFrame(rows)
@@ -74,7 +93,11 @@ def context():
         "data": "Fashion-MNIST, 1,000 validation and 10,000 test images",
         "repetitions": 10,
         "best": "0.3500 for 3 members (proved)",
+        "targets": {size: Target(0.35, 0.883, 0.13) for size in (3, 5, 10)},
         "cost_model": "FLOPs",
+        "metrics": tuple(map(metric_named, STANDARD)),
+        "judged_by": metric_named("nll"),
+        "reference": "nes-rs",
     }
 
 

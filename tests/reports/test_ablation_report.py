@@ -14,6 +14,7 @@ from rich.console import Console
 from scipy import stats
 
 from ness_bench.banks.ranks import classes_of, ranks_of, stand_alone
+from ness_bench.engines.processes import Processes
 from ness_bench.ensembles.oracle import Optimum
 from ness_bench.errors import NessBenchError
 from ness_bench.reports.ablations import supernets
@@ -21,10 +22,11 @@ from ness_bench.reports.ablations.captions import Context, shown
 from ness_bench.reports.ablations.cells import factor_cells, prepared, sampler_cells
 from ness_bench.reports.ablations.figures import factor_figure, values_of
 from ness_bench.reports.ablations.lessons import lesson, spans
-from ness_bench.reports.ablations.tables import write_tables
+from ness_bench.reports.ablations.tables import texts
 from ness_bench.reports.ablations.terminal import comparison, lessons
 from ness_bench.reports.report import write_report
 from ness_bench.reports.style import looks
+from ness_bench.reports.text import write_texts
 from ness_bench.studies.ablations import AblationPlan
 from ness_bench.studies.statistics import bootstrap_interval
 from ness_bench.studies.study import run
@@ -308,8 +310,7 @@ def test_nothing_is_clipped_and_no_tick_labels_overlap(study, name, request, ref
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, factors, samplers, context):
     folder = tmp_path_factory.mktemp("tables")
-    names = [f"{name}.{suffix}" for name in ("ablations", "samplers") for suffix in ("csv", "md", "tex")]
-    assert write_tables(factors, samplers, folder, context) == [folder / name for name in names]
+    write_texts(texts(factors, samplers, context), folder)
     return folder
 
 
@@ -367,7 +368,7 @@ def test_the_terminal_tables_fit_80_columns(samplers, factors):
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_compiles_and_fits_the_text_width(folder, bank, tmp_path):
-    supernets.write_tables(supernets.correlations(bank), bank, tmp_path)
+    write_texts(supernets.texts(supernets.correlations(bank), bank), tmp_path)
     tables = [folder / "ablations.tex", folder / "samplers.tex", tmp_path / "supernets.tex"]
     document = (
         r"\documentclass{article}\usepackage[textwidth=5.5in]{geometry}\usepackage{booktabs}\begin{document}"
@@ -382,7 +383,7 @@ def test_latex_compiles_and_fits_the_text_width(folder, bank, tmp_path):
 
 
 def test_every_letter_of_a_latex_table_is_one_that_latex_has(folder, bank, tmp_path):
-    supernets.write_tables(supernets.correlations(bank), bank, tmp_path)
+    write_texts(supernets.texts(supernets.correlations(bank), bank), tmp_path)
     for path in (folder / "ablations.tex", folder / "samplers.tex", tmp_path / "supernets.tex"):
         assert set(re.findall(r"[^\x00-\x7f]", path.read_text(encoding="utf-8"))) <= set("–×")
 
@@ -421,7 +422,7 @@ def study(bank, tmp_path_factory):
     small = {"name": "small", "bank": str(bank.folder), "methods": ["ness-mc", "ness-svgd-rd"], "size": 2}
     factors = {"temperature": [1.0, 1000.0], "size": [2.0, 3.0]}
     plan = AblationPlan.model_validate(small | {"budget": 100.0, "repetitions": 2, "factors": factors})
-    assert run(plan, folder, 1, lambda total, done: None, lambda: None) == []
+    assert run(plan, folder, Processes(1), lambda state: None, lambda: None) == []
     return folder
 
 
@@ -445,7 +446,8 @@ def test_a_report_is_written_the_same_twice_and_its_captions_say_how_it_came_abo
 
 def test_an_incomplete_study_is_refused(study, tmp_path):
     shutil.copytree(study / "runs", tmp_path / "runs")
-    shutil.copy(study / "plan.json", tmp_path)
+    for name in ("study.json", "environment.json"):
+        shutil.copy(study / name, tmp_path)
     sorted((tmp_path / "runs").iterdir())[0].unlink()
     with pytest.raises(NessBenchError, match="lacks 1 of 12 runs"):
         write_report(tmp_path)

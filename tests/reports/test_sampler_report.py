@@ -10,13 +10,15 @@ import pytest
 from matplotlib.collections import FillBetweenPolyCollection
 from rich.console import Console
 
+from ness_bench.engines.processes import Processes
 from ness_bench.errors import NessBenchError
 from ness_bench.reports.report import write_report
 from ness_bench.reports.samplers import figures
 from ness_bench.reports.samplers.cells import Middle, means_of, middle_of
 from ness_bench.reports.samplers.figures import FIGURES
-from ness_bench.reports.samplers.tables import write_tables
+from ness_bench.reports.samplers.tables import texts
 from ness_bench.reports.samplers.terminal import tables
+from ness_bench.reports.text import write_texts
 from ness_bench.studies.samplers import MONTE_CARLO, SVGD_RD, SamplerPlan, SamplerRun
 from ness_bench.studies.statistics import bootstrap_interval
 from ness_bench.studies.study import run
@@ -72,7 +74,7 @@ def runs_of(records, **axes):
 
 
 def test_the_csv_has_all_cells_with_the_means_and_intervals_of_their_runs(records, means, tmp_path):
-    write_tables(means, MIDDLE, "How.", tmp_path)
+    write_texts(texts(means, MIDDLE, "How."), tmp_path)
     table = pd.read_csv(tmp_path / "samplers.csv")
     assert len(table) == 3 * 3 * (1 + 3 * 2)
     assert not table.duplicated(["sampler", "temperature", "size", "delta", "sigma"]).any()
@@ -91,7 +93,7 @@ def test_what_is_held_fixed_is_the_median_and_nearest_to_the_defaults():
 
 
 def test_markdown_shows_the_posterior_and_both_samplers_at_every_temperature_and_size(records, means, tmp_path):
-    write_tables(means, MIDDLE, "How it came about.", tmp_path)
+    write_texts(texts(means, MIDDLE, "How it came about."), tmp_path)
     head, *blocks = (tmp_path / "samplers.md").read_text(encoding="utf-8").split("\n### ")
     assert head.startswith("How it came about.")
     posterior, *by_temperature = [
@@ -186,7 +188,7 @@ def test_nothing_is_clipped_and_no_tick_labels_overlap(name, study, request, ref
 def study(make_table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     small = plan(table=make_table(), temperatures=[30.0], sizes=[3], deltas=[1.0], sigmas=[1.0], repetitions=2)
-    assert run(small, folder, 1, lambda total, done: None, lambda: None) == []
+    assert run(small, folder, Processes(1), lambda state: None, lambda: None) == []
     return folder
 
 
@@ -204,14 +206,15 @@ def test_a_report_is_written_the_same_twice_and_its_captions_say_how_it_came_abo
         assert captions.count(words) == len(FIGURES)
     assert "at temperature 30, ensembles of 3" in captions
     monkeypatch.setattr(figures, "FIGURES", {"over_delta": FIGURES["over_delta"]})
-    *again, _ = write_report(study).files
+    *again, _, _ = write_report(study).files  # but for figures.md and the page
     assert len(again) == 2 + 2
     assert all(path.read_bytes() == before[path] for path in again)
 
 
 def test_an_incomplete_study_is_refused(study, tmp_path):
     shutil.copytree(study / "runs", tmp_path / "runs")
-    shutil.copy(study / "plan.json", tmp_path)
+    for name in ("study.json", "environment.json"):
+        shutil.copy(study / name, tmp_path)
     sorted((tmp_path / "runs").iterdir())[0].unlink()
     with pytest.raises(NessBenchError, match="lacks 1 of 4 runs"):
         write_report(tmp_path)

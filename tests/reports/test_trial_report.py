@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from ness_bench.engines.processes import Processes
 from ness_bench.errors import NessBenchError
 from ness_bench.reports.report import write_report
+from ness_bench.reports.text import write_texts
 from ness_bench.reports.trials import figures
 from ness_bench.reports.trials.captions import context_of
-from ness_bench.reports.trials.tables import BEST, comparison, write_tables
+from ness_bench.reports.trials.tables import BEST, comparison, texts
 from ness_bench.reports.trials.terminal import comparison as shown
 from ness_bench.studies.statistics import bootstrap_interval
 from ness_bench.studies.study import run
@@ -26,9 +28,7 @@ DATASETS = {"cifar10": 0.9437, "cifar100": 0.7351, "imagenet16-120": 0.4731}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, trial_records, trial_context):
     folder = tmp_path_factory.mktemp("tables")
-    assert write_tables(trial_records, folder, trial_context) == [
-        folder / f"comparison.{suffix}" for suffix in ("csv", "md", "tex")
-    ]
+    write_texts(texts(comparison(trial_records, trial_context), trial_context), folder)
     return folder
 
 
@@ -73,7 +73,8 @@ def test_the_verdict_at_the_edge_of_one_published_standard_deviation(trial_recor
 
 
 def test_without_comparison_no_published_number_is_shown(trial_records, trial_context, tmp_path):
-    write_tables(trial_records, tmp_path, replace(trial_context, published={}))
+    context = replace(trial_context, published={})
+    write_texts(texts(comparison(trial_records, context), context), tmp_path)
     assert set(rows_of(tmp_path)[0]) == {
         "Method", "CIFAR-10 test (%)", "Interval (%)", "CIFAR-100 val (%)", "ImageNet16-120 test (%)", "Trials",
         "Time (s)",
@@ -82,7 +83,7 @@ def test_without_comparison_no_published_number_is_shown(trial_records, trial_co
 
 def test_the_terminal_table_fits_80_columns(trial_records, trial_context):
     console = Console(width=80, file=StringIO())
-    console.print(shown(trial_records, trial_context))
+    console.print(shown(comparison(trial_records, trial_context), trial_context))
     text = console.file.getvalue()
     assert "…" not in text
     assert "93.70 ± 0.36" in text
@@ -131,7 +132,7 @@ def test_captions_say_how_the_numbers_came_about(make_table):
 @pytest.fixture(scope="module")
 def study(make_table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    assert run(plan_on(make_table()), folder, 1, lambda total, done: None, lambda: None) == []
+    assert run(plan_on(make_table()), folder, Processes(1), lambda state: None, lambda: None) == []
     return folder
 
 
@@ -142,19 +143,21 @@ def test_a_report_is_written_the_same_twice_and_shows_every_caption(study, monke
         *(Path(f"tables/comparison.{suffix}") for suffix in ("csv", "md", "tex")),
         *(Path(f"figures/{n}.{suffix}") for n in ("score_over_seconds", "final_scores") for suffix in ("pdf", "png")),
         Path("figures/figures.md"),
+        Path("index.html"),
     ]
     assert (study / "figures/figures.md").read_text(encoding="utf-8").count("missing seeds: available-mean") == 2
     monkeypatch.setattr(
         figures, "FIGURES", {"final_scores": figures.FIGURES["final_scores"]}
     )  # its points are jittered
-    *again, _ = write_report(study).files
+    *again, _, _ = write_report(study).files  # but for figures.md and the page
     assert len(again) == 3 + 2
     assert all(path.read_bytes() == before[path] for path in again)
 
 
 def test_an_incomplete_study_is_refused(study, tmp_path):
     shutil.copytree(study / "runs", tmp_path / "runs")
-    shutil.copy(study / "plan.json", tmp_path)
+    for name in ("study.json", "environment.json"):
+        shutil.copy(study / name, tmp_path)
     sorted((tmp_path / "runs").iterdir())[0].unlink()
     with pytest.raises(NessBenchError, match="lacks 1 of 4 runs"):
         write_report(tmp_path)

@@ -3,6 +3,7 @@ from collections import Counter
 
 import pytest
 
+from ness_bench.engines.processes import Processes
 from ness_bench.errors import NessBenchError
 from ness_bench.studies.ablations import AblationPlan, by_factor
 from ness_bench.studies.plan_file import read_plan
@@ -56,7 +57,7 @@ def test_a_method_may_have_some_of_the_factors_only(bank):
 
 def test_records_are_sorted_by_factor(bank, tmp_path):
     plan = plan_of(bank)
-    assert run(plan, tmp_path / "s", 1, lambda total, done: None, lambda: None) == []
+    assert run(plan, tmp_path / "s", Processes(1), lambda state: None, lambda: None) == []
     rows = by_factor(plan, load_records(tmp_path / "s"))
     counted = Counter(zip(rows["factor"], rows["value"], rows["method"], strict=True))
     assert counted == {

@@ -1,4 +1,4 @@
-"""Intervals against SciPy and closed forms; summaries of complete, incomplete and damaged grids."""
+"""Summaries of complete, incomplete and damaged grids; paired differences."""
 
 import itertools
 
@@ -8,7 +8,13 @@ import pytest
 from scipy import stats
 
 from ness_bench.errors import NessBenchError
-from ness_bench.studies.statistics import Difference, bootstrap_interval, paired_difference, summarise
+from ness_bench.studies.statistics import (
+    Difference,
+    bootstrap_interval,
+    paired_difference,
+    refuse_incomplete,
+    summarise,
+)
 
 
 @pytest.fixture
@@ -18,50 +24,6 @@ def records():
     frame = pd.DataFrame([(m, s, b, r) for r, s, b, m in axes], columns=["method", "size", "budget", "seed"])
     rng = np.random.default_rng(0)
     return frame.assign(nll=rng.gamma(2, size=len(frame)), accuracy=rng.beta(8, 2, size=len(frame)))
-
-
-@pytest.mark.parametrize("level", [0.95, 0.8])
-def test_the_interval_is_that_of_scipy_up_to_monte_carlo_error(level):
-    values = np.random.default_rng(1).gamma(2, size=12)
-    low, high = bootstrap_interval(values, seed=2, level=level, resamples=20_000)
-    expected = stats.bootstrap(
-        (values,),
-        np.mean,
-        method="percentile",
-        confidence_level=level,
-        n_resamples=20_000,
-        rng=np.random.default_rng(3),
-    ).confidence_interval
-    assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.03 * (expected.high - expected.low))
-
-
-@pytest.mark.parametrize(("level", "expected"), [(0.4, (0.5, 0.5)), (0.6, (0.0, 1.0))])
-def test_of_two_values_the_resampled_means_are_known(level, expected):
-    """Means of {0, 1} drawn twice: 0, ½ and 1 with probabilities ¼, ½ and ¼."""
-    assert bootstrap_interval([0, 1], level=level) == expected
-
-
-def test_of_many_values_the_interval_is_that_of_the_normal_law():
-    values = np.random.default_rng(4).normal(7, 2, size=500)
-    half_width = 1.96 * values.std() / np.sqrt(500)
-    low, high = bootstrap_interval(values, resamples=10_000)
-    assert (low, high) == pytest.approx((values.mean() - half_width, values.mean() + half_width), abs=0.05 * half_width)
-
-
-def test_quantities_are_resampled_alike():
-    values = np.random.default_rng(0).normal(size=(7, 3))
-    low, high = bootstrap_interval(values)
-    for quantity in range(3):
-        assert (low[quantity], high[quantity]) == pytest.approx(bootstrap_interval(values[:, quantity]), abs=1e-12)
-
-
-def test_the_interval_follows_shift_and_scale_and_its_seed():
-    values = np.array([1.0, 4.0, 2.0, 8.0, 5.0])
-    interval = bootstrap_interval(values)
-    assert bootstrap_interval(100 * values + 3) == pytest.approx([100 * end + 3 for end in interval])
-    assert bootstrap_interval(values, seed=np.random.default_rng(0)) == interval
-    assert bootstrap_interval(values, seed=1) != interval
-    assert bootstrap_interval([2.5]) == (2.5, 2.5)
 
 
 def test_a_summary_has_one_row_a_cell_and_metric_with_methods_in_the_order_of_the_records(records):
@@ -109,6 +71,11 @@ def test_repeated_and_unscored_runs_are_refused(records):
     with pytest.raises(NessBenchError, match="unscored runs: 1"):
         summarise(records, ["accuracy", "nll"])
     assert len(summarise(records, ["accuracy"])) == 12
+
+
+def test_records_without_a_metric_or_an_axis_are_refused_by_what_they_lack(records):
+    with pytest.raises(NessBenchError, match="lack the columns seed, brier; they have method, size, budget, nll, acc"):
+        refuse_incomplete(records.drop(columns="seed"), ["nll", "brier"])
 
 
 def test_pairs_of_a_seed_are_subtracted_whatever_their_order():

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from ness_bench.engines.processes import Processes
 from ness_bench.errors import NessBenchError
 from ness_bench.spaces.nas_bench_201 import parse
 from ness_bench.studies.plan_file import read_plan
@@ -72,7 +73,7 @@ def test_methods_of_a_repetition_see_the_same_trainings():
 def test_a_study_on_a_table_is_whole_and_repeatable(tmp_path):
     study = plan(dataset="cifar100", protocol="nats-bench", repetitions=2)
     for folder, jobs in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
-        assert run(study, folder, jobs, lambda total, done: None, lambda: None) == []
+        assert run(study, folder, Processes(jobs), lambda state: None, lambda: None) == []
     assert _records(tmp_path / "one") == _records(tmp_path / "two")
     records = load_records(tmp_path / "one")
     assert records["method"].tolist() == 2 * ["random-search", "regularized-evolution"]

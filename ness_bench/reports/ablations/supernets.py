@@ -4,7 +4,6 @@ Needs no records: all of it follows from the bank.
 """
 
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -17,8 +16,9 @@ from ness_bench.banks.bank import Bank
 from ness_bench.banks.ranks import BEST_SHARE, between_seeds, classes_of, rank_correlations, ranks_of, stand_alone
 from ness_bench.banks.summary import random_seeds
 from ness_bench.banks.supernets import StoredSupernet
+from ness_bench.reports.page import Cell, PageTable
 from ness_bench.reports.style import STYLE, TEXT_WIDTH
-from ness_bench.reports.text import escape, latex_row, latex_table, markdown_table, stacked, write_texts
+from ness_bench.reports.text import escape, latex_row, latex_table, markdown_table, stacked
 
 MEASURES = {
     "spearman": "ρ of classes",
@@ -29,6 +29,8 @@ MEASURES = {
     "string_kendall": "τ of strings",
 }
 """What is measured of a supernet, and its heading."""
+
+HEADS = ["Supernet", "Epochs", *MEASURES.values()]
 
 ENDS = ("mean", "min", "max")
 
@@ -108,26 +110,40 @@ def lesson(table: pd.DataFrame) -> str:
     return sentence
 
 
-def write_tables(table: pd.DataFrame, bank: Bank, folder: Path) -> list[Path]:
-    """Write supernets.csv, supernets.md and supernets.tex into `folder` and return them."""
-    how = (
+def page_table(table: pd.DataFrame, bank: Bank) -> PageTable:
+    rows = []
+    for row in table.to_dict("records"):
+        measured = [Cell(_printed(row, name), _or_none(row[f"{name}_mean"])) for name in MEASURES]
+        rows.append([Cell(row["kind"]), Cell(str(row["epochs"]), row["epochs"]), *measured])
+    return PageTable("How well inherited weights rank networks", _how(bank), HEADS, rows)
+
+
+def _or_none(mean: float) -> float | None:
+    return None if np.isnan(mean) else mean
+
+
+def _how(bank: Bank) -> str:
+    return (
         f"Rank correlations, means over the seeds of a supernet (of ρ: lowest to highest). {protocol(bank)} "
         f'"{ANOTHER_SEED}" is stand-alone training with another seed, of {len(random_seeds(bank))} classes drawn by '
         "lot, the mean over pairs of seeds."
     )
-    heads = ["Supernet", "Epochs", *MEASURES.values()]
+
+
+def texts(table: pd.DataFrame, bank: Bank) -> dict[str, str]:
+    """supernets.csv, supernets.md and supernets.tex; see `correlations`."""
+    how = _how(bank)
     rows = [
         [row["kind"], str(row["epochs"]), *(_printed(row, name) for name in MEASURES)]
         for row in table.to_dict("records")
     ]
     body = [r"\midrule", *(latex_row(map(escape, row)) for row in rows)]
-    of_paper = latex_table(how, "supernets", [stacked(head) for head in heads], body)
-    texts = {
+    of_paper = latex_table(how, "supernets", [stacked(head) for head in HEADS], body)
+    return {
         "supernets.csv": table.to_csv(index=False, float_format="%.9g"),
-        "supernets.md": "\n".join([how, "", *markdown_table(heads, rows)]) + "\n",
+        "supernets.md": "\n".join([how, "", *markdown_table(HEADS, rows)]) + "\n",
         "supernets.tex": "\n".join([r"% needs \usepackage{booktabs}", *of_paper]),
     }
-    return write_texts(texts, folder)
 
 
 def _printed(row: dict[Any, Any], name: str) -> str:

@@ -3,16 +3,17 @@
 `ablations` has a row a factor, method and value; `samplers` has the methods beside each other, by ensemble size.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ness_bench.reports import page
 from ness_bench.reports.ablations.captions import Context, protocol, shown, title
 from ness_bench.reports.ablations.cells import REFERENCE
-from ness_bench.reports.text import escape, latex_row, latex_table, markdown_table, stacked, write_texts
+from ness_bench.reports.page import PageTable
+from ness_bench.reports.text import escape, latex_row, latex_table, markdown_table, stacked
 
 Row = Mapping[Any, Any]
 
@@ -22,11 +23,17 @@ class Cell:
     """As printed: a number, and its interval in small.
 
     Attributes:
+        value: what it is sorted by.
         spread: half its width after a ±, or its two ends in brackets.
     """
 
     text: str
+    value: float | str | None
     spread: str = ""
+
+    @property
+    def whole(self) -> str:
+        return f"{self.text} {self.spread}".strip()
 
 
 @dataclass(frozen=True)
@@ -38,18 +45,18 @@ class Column:
 
 
 def _nll(row: Row) -> Cell:
-    return Cell(f"{row['nll_mean']:.4f}", f"± {(row['nll_high'] - row['nll_low']) / 2:.4f}")
+    return Cell(f"{row['nll_mean']:.4f}", row["nll_mean"], f"± {(row['nll_high'] - row['nll_low']) / 2:.4f}")
 
 
 def _mean(metric: str, digits: int, scale: int = 1) -> Callable[[Row], Cell]:
-    return lambda row: Cell(f"{scale * row[f'{metric}_mean']:.{digits}f}")
+    return lambda row: Cell(f"{scale * row[f'{metric}_mean']:.{digits}f}", scale * row[f"{metric}_mean"])
 
 
 def _difference(row: Row) -> Cell:
     if row["verdict"] == REFERENCE:
-        return Cell("–")
+        return Cell("–", None)
     mean, low, high = (_signed(row[f"difference{end}"]) for end in ("", "_low", "_high"))
-    return Cell(mean, f"({low} to {high})")
+    return Cell(mean, row["difference"], f"({low} to {high})")
 
 
 def _signed(number: float) -> str:
@@ -63,10 +70,14 @@ ACCURACY = Column("Acc. (%) ↑", _mean("accuracy", 2, 100))
 DISTINCT = Column("Classes", _mean("distinct", 1))
 DISAGREEMENT = Column("Disagr. (%)", _mean("disagreement", 1, 100))
 COST = Column("Cost (TE)", _mean("cost", 1))
-VERDICT = Column("Verdict", lambda row: Cell(row["verdict"]))
+VERDICT = Column("Verdict", lambda row: Cell(row["verdict"], row["verdict"]))
 
 OF_ABLATIONS = (NLL, DIFFERENCE, REGRET, ACCURACY, DISTINCT, DISAGREEMENT, COST)
+OF_ABLATIONS_ON_PAGE = (NLL, DIFFERENCE, VERDICT, REGRET, ACCURACY, DISTINCT, DISAGREEMENT, COST)
 OF_SAMPLERS = (NLL, REGRET, DIFFERENCE, VERDICT, ACCURACY, DISTINCT, DISAGREEMENT, COST)
+
+
+SPREAD = "± is half the width of an interval."
 
 
 @dataclass(frozen=True)
@@ -90,30 +101,63 @@ class Block:
     first: Callable[[Row], str]
 
 
-def write_tables(factors: pd.DataFrame, samplers: pd.DataFrame, folder: Path, context: Context) -> list[Path]:
-    """Write ablations and samplers as .csv, .md and .tex into `folder`.
+def texts(factors: pd.DataFrame, samplers: pd.DataFrame, context: Context) -> dict[str, str]:
+    """ablations and samplers, as .csv, .md and .tex.
 
     Args:
         factors: see `cells.factor_cells`.
         samplers: see `cells.sampler_cells`.
-        folder: made if it is not there.
         context: for the captions.
-
-    Returns:
-        The files written.
     """
-    how, texts = f"{protocol(context)} ± is half the width of an interval.", {}
-    against = {
-        "ablations": "Differences are to the reference.",
-        "samplers": f"Differences are to {context.base}: better or worse where their interval leaves out 0.",
-    }
+    how, against, named = f"{protocol(context)} {SPREAD}", against_of(context), {}
     blocks = {"ablations": factor_blocks(factors), "samplers": sampler_blocks(samplers)}
     for (name, of_table), cells in zip(blocks.items(), (factors, samplers), strict=True):
         listed = list(of_table)
-        texts[f"{name}.csv"] = cells.to_csv(index=False, float_format="%.9g")
-        texts[f"{name}.md"] = markdown(listed, f"{against[name]} {how}")
-        texts[f"{name}.tex"] = latex(listed, f"{against[name]} {how}")
-    return write_texts(texts, folder)
+        named[f"{name}.csv"] = cells.to_csv(index=False, float_format="%.9g")
+        named[f"{name}.md"] = markdown(listed, f"{against[name]} {how}")
+        named[f"{name}.tex"] = latex(listed, f"{against[name]} {how}")
+    return named
+
+
+def against_of(context: Context) -> dict[str, str]:
+    """What the differences of each table are to."""
+    return {
+        "ablations": "Differences are to the reference.",
+        "samplers": f"Differences are to {context.base}: better or worse where their interval leaves out 0.",
+    }
+
+
+def page_tables(factors: pd.DataFrame, samplers: pd.DataFrame, context: Context) -> list[PageTable]:
+    """The methods beside each other, then all values of all factors."""
+    against = against_of(context)
+    beside = [
+        [page.Cell(row["method"]), page.Cell(str(row["size"]), row["size"]), *_on_page(row, OF_SAMPLERS)]
+        for row in _rows(samplers)
+    ]
+    changed = [
+        [
+            page.Cell(_value(row), row["value"]),
+            *(page.Cell(text, text) for text in (title(row["factor"]), row["method"])),
+            *_on_page(row, OF_ABLATIONS_ON_PAGE),
+        ]
+        for row in _rows(factors)
+    ]
+    return [
+        PageTable(
+            "The samplers beside each other",
+            f"{against['samplers']} {SPREAD}",
+            ["Method", "Size", *(column.head for column in OF_SAMPLERS)],
+            beside,
+            ["Size"],
+        ),
+        PageTable(
+            "What each choice changes",
+            f"{against['ablations']} {SPREAD}",
+            ["Value", "Factor", "Method", *(column.head for column in OF_ABLATIONS_ON_PAGE)],
+            changed,
+            ["Factor", "Method"],
+        ),
+    ]
 
 
 def factor_blocks(factors: pd.DataFrame) -> Iterator[Block]:
@@ -141,8 +185,7 @@ def markdown(blocks: list[Block], how: str) -> str:
         for name, of_group in block.groups.items():
             rows.append([f"**{name}**", *[""] * len(block.columns)])
             for row in of_group:
-                cells = [column.cell(row) for column in block.columns]
-                rows.append([block.first(row), *(f"{cell.text} {cell.spread}".strip() for cell in cells)])
+                rows.append([block.first(row), *(column.cell(row).whole for column in block.columns)])
         heads = [block.head, *(column.head for column in block.columns)]
         lines += ["", f"### {block.title}", "", *markdown_table(heads, rows)]
     return "\n".join(lines) + "\n"
@@ -162,6 +205,11 @@ def latex(blocks: list[Block], how: str) -> str:
         heads = [block.head, *(stacked(column.head) for column in block.columns)]
         lines += latex_table(f"{block.title}. {how}", block.label, heads, body)
     return "\n".join(lines)
+
+
+def _on_page(row: Row, columns: Sequence[Column]) -> list[page.Cell]:
+    cells = (column.cell(row) for column in columns)
+    return [page.Cell(cell.whole, cell.value) for cell in cells]
 
 
 def _rows(cells: pd.DataFrame) -> list[Row]:

@@ -19,11 +19,10 @@ def comparison(samplers: pd.DataFrame) -> Iterator[Table]:
         for title, rows in block.groups.items():
             table = terminal_table(escape(title), HEADS)
             for row in rows:
-                difference = DIFFERENCE.cell(row)
                 table.add_row(
                     escape(block.first(row)),
                     *(column.cell(row).text for column in (NLL, REGRET)),
-                    f"{difference.text} {difference.spread}".strip(),
+                    DIFFERENCE.cell(row).whole,
                     VERDICT.cell(row).text,
                 )
             yield table

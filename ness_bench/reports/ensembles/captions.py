@@ -1,10 +1,23 @@
 """The words that stand under every table and figure: what was measured, on what, how often."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypedDict
+
+from ness_bench.studies.metrics import Metric
+
+
+@dataclass(frozen=True)
+class Target:
+    """The best ensemble of its size that there is, by test NLL, and what else it reaches on test."""
+
+    nll: float
+    accuracy: float
+    disagreement: float
 
 
 class Context(TypedDict):
-    """What captions need and records do not say.
+    """What tables and figures need and records do not say.
 
     Attributes:
         study: name of the study.
@@ -12,7 +25,11 @@ class Context(TypedDict):
         data: its data set and the sizes of the splits.
         repetitions: runs a mean is over.
         best: the test NLL of the best ensemble there is, by size, and whether it is proved to be the best.
+        targets: what those ensembles reach, by size.
         cost_model: name of the model by which costs are counted in training equivalents (TE).
+        metrics: that tables show, in their order.
+        judged_by: the metric by which methods are ranked and held against each other.
+        reference: label of the method that others are held against.
     """
 
     study: str
@@ -20,7 +37,11 @@ class Context(TypedDict):
     data: str
     repetitions: int
     best: str
+    targets: Mapping[int, Target]
     cost_model: str
+    metrics: tuple[Metric, ...]
+    judged_by: Metric
+    reference: str
 
 
 def protocol(context: Context) -> str:

@@ -1,25 +1,41 @@
-"""Tables and figures of ensembles, from their records and, for the regret, the best ensembles of the bank."""
+"""The report on a study of ensembles, from its records and the best ensembles of the bank that it searched."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
 import pandas as pd
 
+from ness_bench.banks.bank import Bank
 from ness_bench.banks.named import open_named
-from ness_bench.reports.bank import best_ensembles, data_of, values_of
-from ness_bench.reports.ensembles.captions import Context
-from ness_bench.reports.ensembles.figures import write_figures
-from ness_bench.reports.ensembles.tables import write_tables
-from ness_bench.reports.ensembles.terminal import comparison
-from ness_bench.reports.written import Written
+from ness_bench.ensembles.metrics import evaluate
+from ness_bench.ensembles.oracle import Optimum
+from ness_bench.reports.bank import best_ensembles, data_of, unproved, values_of
+from ness_bench.reports.ensembles import comparison, tables, terminal
+from ness_bench.reports.ensembles.captions import Context, Target, protocol
+from ness_bench.reports.ensembles.figures import drawn
+from ness_bench.reports.written import Findings, few_repetitions
 from ness_bench.studies.ensembles import EnsemblePlan
+from ness_bench.studies.metrics import Metric, metric_named
 
 
-def write(plan: EnsemblePlan, records: pd.DataFrame, folder: Path) -> Written:
-    """Write `tables/` and `figures/` of a study."""
+def findings(plan: EnsemblePlan, records: pd.DataFrame) -> Findings:
+    """See `written.Findings`.
+
+    Args:
+        plan: of the study.
+        records: one row a run, see `EnsembleRun.row`, and the column real_seconds.
+
+    Raises:
+        NessBenchError: the records are incomplete.
+    """
     bank = open_named(plan.bank)
     best = best_ensembles(bank, plan.sizes)
     optima = records["size"].map({size: optimum.value for size, optimum in best.items()})
     records = records.assign(regret=records["nll"] - optima)
+    metrics = tuple(map(metric_named, plan.metrics))
+    warnings = [*few_repetitions(plan.repetitions), *unproved(best)]
+    if records["real_seconds"].isna().any():
+        metrics = tuple(metric for metric in metrics if metric.name != "real_seconds")
+        warnings.append("Real seconds of some runs are not known, so none are shown.")
     context = Context(
         study=plan.name,
         bank=bank.name,
@@ -27,10 +43,36 @@ def write(plan: EnsemblePlan, records: pd.DataFrame, folder: Path) -> Written:
         repetitions=plan.repetitions,
         cost_model=plan.cost_model,
         best=values_of(best),
+        targets=targets(bank, best),
+        metrics=metrics,
+        judged_by=judged_by(metrics),
+        reference=plan.held_against,
     )
-    tables = write_tables(records, folder / "tables", context)
-    return Written(
-        [*tables, *write_figures(records, folder / "figures", context)],
-        list(comparison(folder / "tables" / "comparison.csv")),
-        "The means over repetitions on test; ± is half the width of the 95 % bootstrap interval.",
+    found = tables.tables(records, context)
+    alone = "" if "ranks" in found else " With a single method there is nothing to rank or to hold against another."
+    return Findings(
+        subject=f"Methods at identical budgets on the prediction bank {bank.name}",
+        protocol=protocol(context),
+        warnings=warnings,
+        texts=tables.texts(found, context),
+        figures=drawn(records, context),
+        page_tables=[table.shown.on_page() for table in found.values()],
+        shown=list(terminal.shown(found)),
+        note=f"Means over {plan.repetitions} repetitions on test. {comparison.NOTE}{alone}",
     )
+
+
+def judged_by(metrics: tuple[Metric, ...]) -> Metric:
+    """NLL, or if a plan shows others only, the first of which more or less is better; NLL if there is none."""
+    with_merit = [metric for metric in metrics if metric.better]
+    of_nll = metric_named("nll")
+    return with_merit[0] if with_merit and of_nll not in with_merit else of_nll
+
+
+def targets(bank: Bank, best: Mapping[int, Optimum]) -> dict[int, Target]:
+    """What the best ensembles reach on test, by size."""
+    reached = {}
+    for size, optimum in best.items():
+        scores = evaluate(bank.test.probabilities(optimum.rows), bank.test.labels)
+        reached[size] = Target(optimum.value, scores.accuracy, scores.disagreement)
+    return reached

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -15,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from ness_bench.reports.samplers.cells import OF_DRAWS, OF_POSTERIOR, TITLES, Middle
-from ness_bench.reports.style import LINE_STYLES, MARKERS, REFERENCE, STYLE, TEXT_WIDTH, Look, looks, save_figures
+from ness_bench.reports.style import LINE_STYLES, MARKERS, REFERENCE, STYLE, TEXT_WIDTH, Drawn, Look, looks
 from ness_bench.spaces.nas_bench_201 import architectures
 from ness_bench.studies.samplers import MONTE_CARLO, SVGD_RD
 
@@ -153,17 +152,15 @@ FIGURES: Mapping[str, tuple[Callable[[pd.DataFrame, Middle], Figure], str]] = {
 """How each figure is drawn and what its caption begins with."""
 
 
-def write_figures(means: pd.DataFrame, middle: Middle, how: str, folder: Path) -> list[Path]:
-    """Write each of `FIGURES` into `folder`; see `style.save_figures`.
+def drawn(means: pd.DataFrame, middle: Middle, how: str) -> dict[str, Drawn]:
+    """Each of `FIGURES`, by name.
 
     Args:
         means: see `cells.means_of`.
         middle: what is held fixed.
         how: the numbers came about, in plain text.
-        folder: made if it is not there.
-
-    Returns:
-        The files written.
     """
-    drawn = {name: (draw(means, middle), caption.format(**asdict(middle))) for name, (draw, caption) in FIGURES.items()}
-    return save_figures(drawn, how, folder)
+    values = asdict(middle)
+    return {
+        name: Drawn(draw(means, middle), caption.format(**values), how) for name, (draw, caption) in FIGURES.items()
+    }

@@ -1,7 +1,6 @@
 """The figures of a study of trials: what a search has found by when, and how much repetitions differ."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import StrMethodFormatter
 
-from ness_bench.reports.style import REFERENCE, STYLE, TEXT_WIDTH, Look, legend, looks, save_figures
+from ness_bench.reports.style import REFERENCE, STYLE, TEXT_WIDTH, Drawn, Look, legend, looks
 from ness_bench.reports.trials.captions import Context
 from ness_bench.reports.trials.tables import BEST
 from ness_bench.studies.statistics import bootstrap_interval
@@ -111,16 +110,11 @@ FIGURES: Mapping[str, tuple[Callable[[pd.DataFrame, Context], Figure], str]] = {
 """How each figure is drawn and what its caption begins with."""
 
 
-def write_figures(records: pd.DataFrame, folder: Path, context: Context) -> list[Path]:
-    """Write each of `FIGURES` into `folder`; see `style.save_figures`.
+def drawn(records: pd.DataFrame, context: Context) -> dict[str, Drawn]:
+    """Each of `FIGURES`, by name.
 
     Args:
         records: one row a run, with the columns method, seed, one a scored data set, and progress.
-        folder: made if it is not there.
         context: what records do not say.
-
-    Returns:
-        The files written.
     """
-    drawn = {name: (draw(records, context), caption) for name, (draw, caption) in FIGURES.items()}
-    return save_figures(drawn, context.how, folder)
+    return {name: Drawn(draw(records, context), caption, context.how) for name, (draw, caption) in FIGURES.items()}

@@ -1,13 +1,11 @@
 """The comparison table of a study of trials: CSV for machines, Markdown to read, LaTeX (booktabs) for a paper."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
-from ness_bench.reports.text import escape, latex_row, latex_table, markdown_table, write_texts
-from ness_bench.reports.trials.captions import Context
+from ness_bench.reports.page import Cell, PageTable
+from ness_bench.reports.text import escape, latex_row, latex_table, markdown_table
+from ness_bench.reports.trials.captions import TITLES, Context
 from ness_bench.studies.statistics import bootstrap_interval
 
 BEST = "best in the table"
@@ -18,40 +16,31 @@ NOTE = "Bold is the best mean."
 _NEW_LINE = r"\\"
 
 
-@dataclass(frozen=True)
-class Cell:
-    """As printed."""
-
-    text: str
-    bold: bool = False
-
-
-def write_tables(records: pd.DataFrame, folder: Path, context: Context) -> list[Path]:
-    """Write comparison.csv, comparison.md and comparison.tex into `folder`.
+def texts(table: pd.DataFrame, context: Context) -> dict[str, str]:
+    """comparison.csv, comparison.md and comparison.tex.
 
     Args:
-        records: one row a run, with the columns method, seed, one a scored data set, trials and seconds.
-        folder: made if it is not there.
+        table: see `comparison`.
         context: what records do not say.
-
-    Returns:
-        The files written.
     """
-    table = comparison(records, context)
-    tables = {
+    return {
         "comparison.csv": table.to_csv(index=False, float_format="%.9g"),
         "comparison.md": markdown(table, context),
         "comparison.tex": latex(table, context),
     }
-    return write_texts(tables, folder)
 
 
 def comparison(records: pd.DataFrame, context: Context) -> pd.DataFrame:
     """One row a method, and `BEST`; accuracies are shares.
 
-    Columns: method, repetitions; DATASET_mean and DATASET_std of each scored data set; low and high, the interval of
-    the mean of the searched one; published_mean, published_std and verdict, where it is compared; trials and seconds,
-    means.
+    Args:
+        records: one row a run, with the columns method, seed, one a scored data set, trials and seconds.
+        context: what records do not say.
+
+    Returns:
+        Columns: method, repetitions; DATASET_mean and DATASET_std of each scored data set; low and high, the interval
+        of the mean of the searched one; published_mean, published_std and verdict, where it is compared; trials and
+        seconds, means.
     """
     rows = []
     for method, runs in records.groupby("method", sort=False):
@@ -69,7 +58,7 @@ def comparison(records: pd.DataFrame, context: Context) -> pd.DataFrame:
 
 
 def printed(table: pd.DataFrame, context: Context) -> tuple[list[str], list[list[Cell]]]:
-    """Headings, and the cells of each row; accuracies in percent."""
+    """Headings, and the cells of each row; accuracies in percent. The best means have rank 1."""
     columns = {"Method": [Cell(method) for method in table["method"]]}
     for dataset in context.scored:
         columns[f"{context.title(dataset)} (%)"] = _means(table[f"{dataset}_mean"], table[f"{dataset}_std"])
@@ -77,9 +66,9 @@ def printed(table: pd.DataFrame, context: Context) -> tuple[list[str], list[list
             columns["Interval (%)"] = _pairs(table["low"], table["high"], " to ")
             if context.published:
                 columns["Published (%)"] = _pairs(table["published_mean"], table["published_std"], " ± ")
-                columns["Verdict"] = [Cell(verdict) for verdict in table["verdict"].fillna("–")]
-    columns["Trials"] = [Cell("–" if np.isnan(mean) else f"{mean:.1f}") for mean in table["trials"]]
-    columns["Time (s)"] = [Cell("–" if np.isnan(mean) else f"{mean:,.0f}") for mean in table["seconds"]]
+                columns["Verdict"] = [Cell(verdict, verdict) for verdict in table["verdict"].fillna("–")]
+    columns["Trials"] = [_number(mean, ".1f") for mean in table["trials"]]
+    columns["Time (s)"] = [_number(mean, ",.0f") for mean in table["seconds"]]
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
@@ -88,20 +77,32 @@ def _means(means: "pd.Series[float]", stds: "pd.Series[float]") -> list[Cell]:
     percent = [f"{100 * mean:.2f}" for mean in means]
     best = max(percent[:-1], key=float)
     cells = [
-        Cell(f"{mean} ± {100 * std:.2f}", bold=mean == best) for mean, std in zip(percent[:-1], stds[:-1], strict=True)
+        Cell(f"{mean} ± {100 * std:.2f}", float(mean), int(mean == best))
+        for mean, std in zip(percent[:-1], stds[:-1], strict=True)
     ]
-    return [*cells, Cell(percent[-1])]
+    return [*cells, Cell(percent[-1], float(percent[-1]))]
 
 
 def _pairs(first: "pd.Series[float]", second: "pd.Series[float]", between: str) -> list[Cell]:
     return [
-        Cell("–" if np.isnan(a) else f"{100 * a:.2f}{between}{100 * b:.2f}") for a, b in zip(first, second, strict=True)
+        Cell("–") if np.isnan(a) else Cell(f"{100 * a:.2f}{between}{100 * b:.2f}", 100 * a)
+        for a, b in zip(first, second, strict=True)
     ]
+
+
+def _number(mean: float, form: str) -> Cell:
+    return Cell("–") if np.isnan(mean) else Cell(f"{mean:{form}}", mean)
+
+
+def page_table(table: pd.DataFrame, context: Context) -> PageTable:
+    heads, rows = printed(table, context)
+    note = f"± is the standard deviation over repetitions. {NOTE}"
+    return PageTable(f"Searched on {TITLES[context.searched]}", note, heads, rows)
 
 
 def markdown(table: pd.DataFrame, context: Context) -> str:
     heads, rows = printed(table, context)
-    texts = [[f"**{cell.text}**" if cell.bold else cell.text for cell in row] for row in rows]
+    texts = [[f"**{cell.text}**" if cell.rank == 1 else cell.text for cell in row] for row in rows]
     return "\n".join([f"{context.how} {NOTE}", "", *markdown_table(heads, texts)]) + "\n"
 
 
@@ -115,7 +116,7 @@ def latex(table: pd.DataFrame, context: Context) -> str:
 
 def _latex_cell(cell: Cell) -> str:
     mean, _, std = cell.text.partition(" ± ")
-    text = rf"\textbf{{{escape(mean)}}}" if cell.bold else escape(mean)
+    text = rf"\textbf{{{escape(mean)}}}" if cell.rank == 1 else escape(mean)
     return rf"{text}\,{{\tiny$\pm${std}}}" if std else text
 
 

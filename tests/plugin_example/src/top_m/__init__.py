@@ -1,0 +1,1 @@
+"""A search method and a metric for ness_bench."""
