@@ -32,19 +32,11 @@ def attempts(folder: Path, number: int | str = "*") -> list[int]:
     return [int(path.suffix[1:]) for path in folder.glob(f"{number}.*")]
 
 
-def killed_first(job: tuple[Path, int]) -> int:
-    """A multiple of 5 loses its worker when it is begun for the first time."""
+def killed(job: tuple[Path, int]) -> int:
+    """A multiple of 5 loses its worker when it is begun for the first time, number 3 whenever it is begun."""
     folder, number = job
-    if begin(folder, number) == 1 and number % 5 == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number**2
-
-
-def killed_always(job: tuple[Path, int]) -> int:
-    """Number 3 loses its worker whenever it is begun."""
-    folder, number = job
-    begin(folder, number)
-    if number == 3:
+    times = begin(folder, number)
+    if number == 3 or (number % 5 == 0 and times == 1):
         os.kill(os.getpid(), signal.SIGKILL)
     return number**2
 

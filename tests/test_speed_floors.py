@@ -1,5 +1,6 @@
 """`make speed` fails where a kernel of ours has lost its speed, and tells which."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -30,8 +31,10 @@ def test_alone(benchmark):
 def test_a_way_below_its_floor_fails_the_run(tmp_path, floor, code, told):
     shutil.copy(CONFTEST, tmp_path)
     (tmp_path / "test_sleeps.py").write_text(BENCHMARKS.replace("FLOOR", str(floor)))
-    command = [sys.executable, "-m", "pytest", "--strict-markers", "-p", "no:cacheprovider", str(tmp_path)]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    plain = ["--strict-markers", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # times nothing else
+    command = [sys.executable, "-m", "pytest", *plain, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=alone)
     assert (ended.returncode, ended.stderr) == (code, "")
     assert "3 passed" in ended.stdout
     below = [line for line in ended.stdout.splitlines() if line.startswith("below its floor")]

@@ -25,7 +25,7 @@ def baseline(
     """Write what a study's runs scored as the baseline of later runs."""
     from datetime import UTC, datetime
 
-    from ness_bench.studies.gate import baseline_of, write_baseline
+    from ness_bench.studies.baseline import baseline_of, write_baseline
     from ness_bench.studies.study import load_records, read_study
 
     written = baseline_of(read_study(folder), load_records(folder), reason, datetime.now(UTC).date())
@@ -44,7 +44,8 @@ def check(
     Ends with exit code 1 and a table of what fell, or with 2 if the two cannot be compared. Each method, size, budget
     and metric is tested for non-inferiority, paired by seed, or for equivalence if neither more nor less is better.
     """
-    from ness_bench.studies.gate import check, read_baseline
+    from ness_bench.studies.baseline import read_baseline
+    from ness_bench.studies.gate import check
     from ness_bench.studies.study import load_records, read_study
 
     held = read_baseline(against)

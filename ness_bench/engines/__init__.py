@@ -1,1 +1,1 @@
-"""Where jobs run. One function an engine: jobs in, results as they complete."""
+"""Where jobs run: jobs in, each as it ends. A file an engine."""

@@ -38,8 +38,9 @@ class Engine(Protocol):
         not begun again. Either is then yielded as lost. Where the caller stops listening, nothing more is begun.
 
         Args:
-            function: importable by name; called in the workers, which have one thread each. What it raises ends
-                everything.
+            function: importable by name; called in the workers, which have one thread each. Its result: picklable; for
+                SLURM what can be written as JSON. What it raises ends everything, and reaches the caller (from SLURM as
+                a RuntimeError with the traceback, unless it is a NessBenchError).
             jobs: picklable.
             timeout: seconds that one job may take; None for as long as it likes.
 

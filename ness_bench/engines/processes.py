@@ -115,7 +115,7 @@ def _in_workers(
     function: Callable[[J], R], jobs: Sequence[J], workers: int, timeout: float | None, remedy: str
 ) -> Iterator[Done[J, R]]:
     waiting = deque(_Held(job) for job in jobs)
-    running: dict[Future[tuple[R, float]], _Held[J]] = {}
+    running: dict[Future[tuple[Any, float]], _Held[J]] = {}
     ended: list[Done[J, R]] = []
 
     def lost_worker(held: _Held[J], error: BaseException | None) -> None:
@@ -134,17 +134,21 @@ def _in_workers(
                     for held in running.values():
                         lost_worker(held, None)
                     running.clear()
-                while waiting and len(running) < 2 * workers and pool.active:
-                    held = waiting.popleft()
+                while waiting and len(running) < 2 * workers:
+                    job = pickle.dumps(waiting[0].job)
+                    try:
+                        future = pool.schedule(_do, (job,), timeout=timeout)
+                    except RuntimeError:  # the pool broke in this moment
+                        break
+                    running[future] = held = waiting.popleft()
                     held.begin = held.begin or time.perf_counter()
                     held.attempts += 1
-                    running[pool.schedule(_do, (pickle.dumps(held.job),), timeout=timeout)] = held
                 yield from ended  # after more was begun: no worker idles while the caller looks at results
                 ended.clear()
-                for future in wait(running, _LOOK, FIRST_COMPLETED).done:
-                    held, error = running.pop(future), future.exception()
+                for over in wait(running, _LOOK, FIRST_COMPLETED).done:
+                    held, error = running.pop(over), over.exception()
                     if error is None:
-                        result, seconds = future.result()
+                        result, seconds = over.result()
                         ended.append(Done(held.job, result, None, seconds))
                     elif isinstance(error, ProcessExpired | BrokenProcessPool):
                         lost_worker(held, error)

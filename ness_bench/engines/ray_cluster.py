@@ -37,7 +37,8 @@ _PASSED_ON = ("NESS_BENCH_CACHE",)
 class Ray:
     """A Ray cluster: one that is there, or one on this machine, started and ended with the jobs.
 
-    ness_bench, in the same version, and what jobs read from disk must be there on every machine of the cluster.
+    ness_bench, in the same version, and what jobs read from disk must be there on every machine of the cluster. Ray's
+    own environment variables hold, such as RAY_AUTH_MODE=token for a cluster that asks for one.
 
     Attributes:
         address: of a cluster: `host:port` of its head, seen from one of its machines; `ray://host:port` from outside of
@@ -136,9 +137,8 @@ def _no_cluster(address: str | None, why: str) -> NessBenchError:
     if address is None:
         return NessBenchError(f"no Ray cluster could be started on this machine ({_first_line(why)})")
     where = "on this machine" if address == "auto" else f"at {address}"
-    return NessBenchError(
-        f"no Ray cluster answers {where} ({_first_line(why)}); start one with `ray start --head`, or leave out --address"
-    )
+    remedy = "start one with `ray start --head`, or leave out --address"
+    return NessBenchError(f"no Ray cluster answers {where} ({_first_line(why)}); {remedy}")
 
 
 def _first_line(text: str) -> str:
@@ -255,7 +255,7 @@ class _Work(Generic[J, R]):
         try:
             result, seconds = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            cause = getattr(error, "cause", error)  # of an error in a worker, what was raised there
+            cause = getattr(error, "cause", None) or error  # of an error in a worker, what was raised there
             if not isinstance(cause, _lost_kinds(self._ray)):
                 raise cause from error
             if held.attempts < ATTEMPTS:

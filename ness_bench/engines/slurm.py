@@ -4,6 +4,7 @@ Results come back as JSON files in a folder that all machines see, a file a job,
 done before a task is killed therefore stays, and nothing is unpickled here that another machine wrote.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -168,12 +169,14 @@ class _Work(Generic[J, R]):
         spool: Path,
     ) -> None:
         self._slurm, self._executor = slurm, executor
-        self._results = spool / "results"
+        self._results, self._begun = spool / "results", spool / "begun"
         self._results.mkdir()
+        self._begun.mkdir()
         self._do = partial(_do, function, timeout, self._results)
         self._waiting = {number: _Held(job) for number, job in enumerate(jobs)}
         self._begin = time.perf_counter()
         self._tasks: list[Any] = []
+        self._numbers = itertools.count()
         self.logs_matter = False
 
     def ended(self) -> Iterator[Done[J, R]]:
@@ -190,31 +193,32 @@ class _Work(Generic[J, R]):
     def _array(self) -> Iterator[Done[J, R]]:
         """One array: all jobs that wait, and what came of them until its last task ended."""
         at_most = self._slurm.workers if self._slurm.cluster == LOCAL else min(4 * self._slurm.workers, _MOST_TASKS)
-        shares = _shares(list(self._waiting), at_most)
+        shares = _shares(sorted(self._waiting, key=lambda number: self._waiting[number].attempts), at_most)
         given = [[(number, self._waiting[number].job) for number in share] for share in shares]
+        marks = [self._begun / f"{next(self._numbers)}" for _ in shares]
         with environment(ONE_THREAD):
             try:
-                self._tasks = self._executor.map_array(self._do, given)
+                self._tasks = self._executor.map_array(self._do, given, marks)
             except RuntimeError as error:  # what submitit makes of sbatch's refusal
                 raise NessBenchError(f"SLURM does not take the tasks: {_last_lines(str(error), 1)}") from error
-        active = list(zip(self._tasks, shares, strict=True))
+        active = list(zip(self._tasks, shares, marks, strict=True))
         gone: set[str] = set()
         asked = time.monotonic()
         try:
             while active:
                 time.sleep(_ARRIVALS)
                 yield from self._arrived()
-                active = [(task, share) for task, share in active if not self._waiting.keys().isdisjoint(share)]
+                active = [one for one in active if not self._waiting.keys().isdisjoint(one[1])]
                 if time.monotonic() - asked < _QUEUE[self._slurm.cluster]:
                     continue
-                before, gone = gone, self._gone([task for task, _ in active])
+                before, gone = gone, self._gone([task for task, *_ in active])
                 asked = time.monotonic()
-                for task, share in active:
+                for task, share, mark in active:
                     if task.job_id in before & gone:  # twice: a result may be seen later than its task's end
-                        yield from self._lost(task, share)
-                active = [(task, share) for task, share in active if task.job_id not in before & gone]
+                        yield from self._lost(task, share, mark)
+                active = [one for one in active if one[0].job_id not in before & gone]
         finally:
-            self._cancel([task for task, _ in active])
+            self._cancel([task for task, *_ in active])
 
     def _arrived(self) -> Iterator[Done[J, R]]:
         """Results that were not there before.
@@ -244,10 +248,10 @@ class _Work(Generic[J, R]):
         there = set(asked.stdout.split())
         return {task.job_id for task in tasks if task.job_id not in there}
 
-    def _lost(self, task: Any, share: Sequence[int]) -> Iterator[Done[J, R]]:
+    def _lost(self, task: Any, share: Sequence[int], mark: Path) -> Iterator[Done[J, R]]:
         """What becomes of the jobs of a task that ended before them: most wait for the next array."""
         left = [number for number in share if number in self._waiting]
-        blamed = left if len(left) == len(share) else left[:1]  # it does its share in order
+        blamed = left[:1] if mark.exists() else left  # it does its share in order, if it gets as far as that
         for number in blamed:
             held = self._waiting[number]
             held.attempts += 1
@@ -273,10 +277,13 @@ def _shares(numbers: Sequence[int], at_most: int) -> list[list[int]]:
     return [list(numbers[first::at_most]) for first in range(min(at_most, len(numbers)))]
 
 
-def _do(function: Callable[[J], R], timeout: float | None, results: Path, share: Sequence[tuple[int, J]]) -> None:
+def _do(
+    function: Callable[[J], R], timeout: float | None, results: Path, share: Sequence[tuple[int, J]], mark: Path
+) -> None:
     """In an array task: jobs one after the other, those left out that it did before SLURM began it again."""
     from submitit.core.utils import UncompletedJobError
 
+    mark.touch()
     signal.signal(signal.SIGTERM, _end)  # submitit's handler lets a cancelled task run on until SLURM loses patience
     todo = [(number, job) for number, job in share if not (results / f"{number}.json").is_file()]
     processes = Processes(1, remedy="ask for more, as in --slurm mem=16GB")

@@ -3,14 +3,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from engine_jobs import (
     alive,
     attempts,
-    killed_always,
-    killed_first,
+    killed,
     lasting,
     raising,
     sleep,
@@ -32,19 +30,14 @@ def test_each_job_is_done_once(workers):
 
 
 def test_a_killed_worker_costs_its_job_one_attempt(tmp_path):
-    done = list(Processes(2).map(killed_first, [(tmp_path, number) for number in range(16)]))
-    assert sorted((one.job[1], one.result, one.lost) for one in done) == [(n, n**2, None) for n in range(16)]
-    assert [len(attempts(tmp_path, number)) for number in range(16)] == [2 if n % 5 == 0 else 1 for n in range(16)]
-
-
-def test_a_job_that_kills_its_worker_is_lost_and_the_others_are_done(tmp_path):
-    done = {one.job[1]: one for one in Processes(2).map(killed_always, [(tmp_path, n) for n in range(8)])}
-    assert {number: one.result for number, one in done.items()} == {n: None if n == 3 else n**2 for n in range(8)}
-    assert len(attempts(tmp_path, 3)) == ATTEMPTS
-    assert done[3].lost == (
+    done = {one.job[1]: one for one in Processes(2).map(killed, [(tmp_path, number) for number in range(16)])}
+    assert {number: one.result for number, one in done.items()} == {n: None if n == 3 else n**2 for n in range(16)}
+    begun = {number: len(attempts(tmp_path, number)) for number in range(16)}
+    assert begun == {n: ATTEMPTS if n == 3 else 2 if n % 5 == 0 else 1 for n in range(16)}
+    assert [one.lost for one in done.values() if one.lost] == [
         "its worker process was ended from outside (exit code -9) 3 times, most likely for lack of memory; "
         "give fewer --jobs"
-    )
+    ]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -114,7 +107,7 @@ def test_workers_have_one_thread(monkeypatch):
 def test_bank_builders_are_told_of_a_lost_job(tmp_path):
     assert sorted(result for _, result, _ in map_processes(square, range(5), 2)) == [0, 1, 4, 9, 16]
     with pytest.raises(NessBenchError, match=r"ended from outside.*what is done stays.*fewer --jobs"):
-        list(map_processes(killed_always, [(tmp_path, number) for number in range(5)], 2))
+        list(map_processes(killed, [(tmp_path, number) for number in range(5)], 2))
 
 
 def test_apart_is_in_other_processes():

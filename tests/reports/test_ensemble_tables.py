@@ -267,4 +267,4 @@ def test_seconds_that_were_lost_are_not_shown_and_that_is_said(study, bank):
     records.loc[3, "real_seconds"] = np.nan
     of_bank = findings(plan(bank, metrics=["nll", "real_seconds"]), records)
     assert "Real time" not in of_bank.texts["comparison.md"]
-    assert any("real_seconds" in warning for warning in of_bank.warnings)
+    assert any("Real seconds" in warning for warning in of_bank.warnings)

@@ -17,8 +17,9 @@ from ness_bench.errors import NessBenchError
 from ness_bench.methods import nes_rs, ness
 from ness_bench.sampling import monte_carlo, svgd, svgd_rd
 from ness_bench.sampling.posterior import Posterior
+from ness_bench.studies.baseline import baseline_of, read_baseline, write_baseline
 from ness_bench.studies.ensembles import EnsemblePlan
-from ness_bench.studies.gate import Check, baseline_of, check, read_baseline, write_baseline
+from ness_bench.studies.gate import Check, check
 from ness_bench.studies.plan_file import read_plan
 from ness_bench.studies.study import Study, load_records
 
