@@ -36,7 +36,7 @@ class Compared:
     Attributes:
         differences: one row a (metric, method, size, budget) that both have, with the columns a and b, the means; mean,
             low and high of B − A, in the metric's units; p, p_holm and pairs, the number of repetitions.
-        metrics: that are compared, in the order of A's plan.
+        metrics: that are compared, in the order of A's plan; NLL in place of regret, which differs as it does.
         shown: the metric that a terminal shows.
         remarks: what A and B are, what only one of them has, and what else keeps them from being the same.
     """
@@ -108,7 +108,8 @@ def compare(folder_a: Path, folder_b: Path) -> Compared:
     plan_a, plan_b = _plan(folder_a, a), _plan(folder_b, b)
     _refuse_others(folder_a, a, folder_b, b)
     runs_a, runs_b = load_records(folder_a), load_records(folder_b)
-    named = [name for name in plan_a.metrics if name in plan_b.metrics]
+    of_a, of_b = (["nll" if name == "regret" else name for name in plan.metrics] for plan in (plan_a, plan_b))
+    named = [name for name in dict.fromkeys(of_a) if name in of_b]
     metrics = tuple(metric_named(name) for name in named if _known(name, runs_a) and _known(name, runs_b))
     if not metrics:
         raise NessBenchError(
@@ -162,7 +163,7 @@ def _refuse_others(folder_a: Path, a: Study, folder_b: Path, b: Study) -> None:
 
 
 def _known(metric: str, runs: pd.DataFrame) -> bool:
-    """Whether the records hold it for all runs: not regret, which differs as NLL does, nor seconds that were lost."""
+    """Whether the records hold it for all runs, as they do not hold seconds that were lost."""
     return metric in runs and not runs[metric].isna().any()
 
 

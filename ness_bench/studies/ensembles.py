@@ -88,13 +88,21 @@ class EnsembleRun:
 
         Returns:
             method, size, budget (TE), seed; the test metrics; distinct functional classes; architectures of the
-            members; reliability, see `reliability`; cost_PURPOSE and cost (TE).
+            members, one of double weight twice; reliability, see `reliability`; cost_PURPOSE and cost (TE).
         """
         named = {"method": self.label, "size": self.size, "budget": self.budget, "seed": self.repetition}
         costs = {f"cost_{purpose}": spent for purpose, spent in result["cost"].items()}
         found = {"distinct": result["distinct"], "reliability": result["reliability"]}
-        found["architectures"] = [member["architecture"] for member in result["members"]]
+        copies = zip(result["members"], _copies(result["weights"], self.size), strict=True)
+        found["architectures"] = [member["architecture"] for member, times in copies for _ in range(times)]
         return {**named, **result["test"], **found, **costs, "cost": sum(result["cost"].values())}
+
+
+def _copies(weights: Sequence[float], size: int) -> list[int]:
+    """How often each member stands among `size`, by its weight; once, where weights are those of no such ensemble."""
+    shares = size * np.array(weights)
+    copies = shares.round()
+    return copies.astype(int).tolist() if np.allclose(shares, copies, rtol=0, atol=1e-6) else [1] * len(weights)
 
 
 def search(run: EnsembleRun, bank: Bank) -> dict[str, Any]:
@@ -204,10 +212,13 @@ class EnsemblePlan(Plan):
         """Every run, one repetition after the other.
 
         Raises:
-            NessBenchError: an unknown bank, method, constant, metric or reference; a margin of what runs do not record;
-                a size or budget that the bank rules out; two runs that are the same.
+            NessBenchError: an unknown bank, method, constant, metric or reference; a metric named twice; a margin of
+                what runs do not record; a size or budget that the bank rules out; two runs that are the same.
         """
         assert self.held_against
+        for name in self.metrics:
+            if self.metrics.count(name) > 1:
+                raise NessBenchError(f'plan "{self.name}" names the metric "{name}" twice; name it once')
         others = tuple(name for name in self.metrics if metric_named(name).compute is not None)
         recorded = [*(field.name for field in fields(EnsembleMetrics)), "distinct", "cost", *others]
         for name in self.margins:

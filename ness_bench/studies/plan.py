@@ -44,7 +44,7 @@ class MethodPlan(Strict):
     """A method of the study, with constants of its own where they differ from the defaults."""
 
     name: str
-    label: str = ""
+    label: str = Field("", pattern=r"^[^$\n]*$")  # it stands in figures, where $ would begin a formula
     constants: dict[str, Any] = {}
 
     @property

@@ -31,7 +31,7 @@ def read_plan(path: Path, preset: str | None = None) -> Plan:
 
     Raises:
         NessBenchError: no file, no TOML, an unknown key (the nearest known one is named), a missing or ill-typed value,
-            an unknown preset.
+            an unknown preset, a preset with a name.
     """
     try:
         content = tomllib.loads(path.read_text())
@@ -46,6 +46,12 @@ def read_plan(path: Path, preset: str | None = None) -> Plan:
         known = f"it has: {', '.join(presets)}" if presets else "it has none"
         raise NessBenchError(f'plan {path} has no preset "{preset}"{nearest(preset, list(presets))}; {known}')
     own = _checked(f"plan {path}", content)
+    for name, changes in presets.items():
+        if "name" in changes:
+            raise NessBenchError(
+                f"plan {path}, preset {name}: a preset gives no name, its study is called {own.name}-{name}; remove "
+                'the key "name"'
+            )
     scaled = {
         name: _checked(f"plan {path}, preset {name}", content | changes | {"name": f"{own.name}-{name}"})
         for name, changes in presets.items()

@@ -8,16 +8,6 @@ from ness_bench.errors import NessBenchError
 from ness_bench.statistics.bootstrap import bootstrap_interval
 from ness_bench.statistics.student import Difference, mean_difference
 
-__all__ = [
-    "AXES",
-    "CELL",
-    "Difference",
-    "bootstrap_interval",
-    "paired_difference",
-    "refuse_incomplete",
-    "summarise",
-]
-
 AXES = ["method", "size", "budget", "seed"]
 """Columns of a records frame that tell runs apart: the method's name, the ensemble size, the budget in TE, the
 seed of the repetition."""

@@ -16,7 +16,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -85,15 +85,6 @@ def read_study(folder: Path) -> Study:
         ) from None
 
 
-def read_plan_of(folder: Path) -> Plan:
-    """The plan that a study folder was run with.
-
-    Raises:
-        NessBenchError: as `read_study`.
-    """
-    return read_study(folder).plan
-
-
 @dataclass(frozen=True)
 class Progress:
     """How far a study is.
@@ -139,7 +130,7 @@ def run(
     with _alone(folder):
         _claim(folder, plan, runs)
         (folder / "runs").mkdir(exist_ok=True)
-        states = [_state(folder, id_of(one), plan.RUN) for one in runs]
+        states = [_brought_up_to_date(folder, one) for one in runs]
         left = [one for one, state in zip(runs, states, strict=True) if state != "done"]
         begun(Progress(len(runs), len(left), states.count("damaged")))
         errors: dict[str, list[str]] = {}
@@ -286,7 +277,8 @@ def _read_record(folder: Path, run_id: str, kind: type[Run]) -> dict[str, Any] |
     try:
         record: dict[str, Any] = json.loads(path.read_bytes())
         schema = record["schema"]
-        whole = record["id"] == run_id and ("error" in record or set(record["result"]) == kind.RESULT)
+        specified = record["id"] == run_id and isinstance(record["spec"], dict)
+        whole = specified and ("error" in record or set(record["result"]) == kind.RESULT)
     except FileNotFoundError:
         return {"error": "not run yet"}
     except (ValueError, KeyError, TypeError):
@@ -299,9 +291,23 @@ def _read_record(folder: Path, run_id: str, kind: type[Run]) -> dict[str, Any] |
     return record if whole else None
 
 
+def _brought_up_to_date(folder: Path, run: Run) -> str:
+    """The `_state` of a run, whose record is made to call it what the plan does now: ids do not cover `UNNAMED`."""
+    run_id = id_of(run)
+    record = _read_record(folder, run_id, type(run))
+    if record is not None and "error" not in record:
+        spec = json.loads(json.dumps(asdict(run)))
+        if record["spec"] != spec:
+            _write_json(_record_path(folder, run_id), record | {"spec": spec})
+    return _state_of(record)
+
+
 def _state(folder: Path, run_id: str, kind: type[Run]) -> str:
     """done, failed (or not run yet), or damaged."""
-    record = _read_record(folder, run_id, kind)
+    return _state_of(_read_record(folder, run_id, kind))
+
+
+def _state_of(record: dict[str, Any] | None) -> str:
     return "damaged" if record is None else "failed" if "error" in record else "done"
 
 

@@ -63,7 +63,7 @@ class BankContract:
             assert space.canonical(architecture) == architecture, f"member {row} is not named by its class"
             assert members.row(architecture, seed) == row, f"member {row} is there twice"
             assert seed < members.seeds_of(architecture), f"a seed below {seed} of member {row} is missing"
-        assert set(space.classes) == set(members.architectures)
+        assert not set(space.classes) ^ set(members.architectures), "the space is other than what is trained"
         assert set(bank.repeated.classes) <= set(space.classes)
 
     def test_scores_on_the_whole_test_split_are_those_of_the_same_members(self) -> None:

@@ -27,8 +27,8 @@ from ness_bench.reports.ablations.terminal import comparison, lessons
 from ness_bench.reports.report import write_report
 from ness_bench.reports.style import looks
 from ness_bench.reports.text import write_texts
+from ness_bench.statistics.bootstrap import bootstrap_interval
 from ness_bench.studies.ablations import AblationPlan
-from ness_bench.studies.statistics import bootstrap_interval
 from ness_bench.studies.study import run
 
 METHODS = ["ness-mc", "ness-svgd-rd", "ness-k-dpp"]
@@ -343,6 +343,13 @@ def test_markdown_prints_a_table_a_factor_with_differences_in_thousandths(folder
     assert row["Difference of NLL × 1000"] == f"{ends[0]} ({ends[1]} to {ends[2]})"
     assert rows[2][0] == "1 (ref.)"
     assert rows[2][heads.index("Difference of NLL × 1000")] == "–"
+
+
+def test_a_single_repetition_has_differences_without_intervals(context):
+    plan = make_plan(repetitions=1)
+    cells = prepared(make_records(plan), BEST)
+    written = texts(factor_cells(plan, cells), sampler_cells(plan, cells, BEST), context)
+    assert all("inf" not in written[f"{name}.{kind}"] for name in ("ablations", "samplers") for kind in ("md", "tex"))
 
 
 def test_the_samplers_table_says_who_is_better_and_how_far_the_best_is(folder, samplers):

@@ -153,3 +153,15 @@ def test_studies_without_a_run_in_common_are_refused(bank, a, tmp_path):
     assert do(plan(bank, methods=["darts"], budgets=[40.0], repetitions=1), tmp_path / "b")[0] == []
     with pytest.raises(NessBenchError, match="no run in common"):
         compare(a, tmp_path / "b")
+
+
+def test_studies_that_show_regret_alone_are_compared_by_nll(a, b, compared, tmp_path):
+    for name, folder in (("a", a), ("b", b)):
+        shutil.copytree(folder, tmp_path / name)
+        path = tmp_path / name / "study.json"
+        content = json.loads(path.read_text())
+        content["plan"]["metrics"] = ["regret"]
+        path.write_text(json.dumps(content))
+    found = compare(tmp_path / "a", tmp_path / "b").differences
+    of_nll = compared.differences.query("metric == 'nll'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(found.reset_index(drop=True), of_nll)

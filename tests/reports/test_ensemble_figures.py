@@ -21,8 +21,8 @@ from ness_bench.reports.ensembles.members_as_samples import hamming
 from ness_bench.reports.ensembles.panels import PAGE_HEIGHT
 from ness_bench.reports.style import save_figures
 from ness_bench.spaces.nas_bench_201 import OPERATIONS, to_string
+from ness_bench.statistics.bootstrap import bootstrap_interval
 from ness_bench.studies.metrics import metric_named
-from ness_bench.studies.statistics import bootstrap_interval
 
 
 def draw_all(records, context):

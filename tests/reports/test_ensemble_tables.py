@@ -21,8 +21,8 @@ from ness_bench.reports.ensembles.report import findings, judged_by
 from ness_bench.reports.ensembles.tables import tables, texts
 from ness_bench.reports.report import write_report
 from ness_bench.reports.text import ends, escape, number, probability
+from ness_bench.statistics.bootstrap import bootstrap_interval
 from ness_bench.studies.metrics import OWN, metric_named
-from ness_bench.studies.statistics import bootstrap_interval
 from ness_bench.studies.study import load_records
 
 CELLS = [(size, budget) for size in (3, 5) for budget in (20, 40, 80)]
@@ -177,6 +177,15 @@ def test_a_plan_says_what_is_shown_and_what_methods_are_judged_by(records, conte
     assert judged_by((metric_named("disagreement"),)).name == "nll"
 
 
+@pytest.mark.parametrize("shown", [["regret"], ["regret", "accuracy"]])
+def test_a_plan_that_shows_regret_alone_holds_methods_against_each_other_by_nll(records, context, shown):
+    metrics = tuple(map(metric_named, shown))
+    found = tables(records, context | {"metrics": metrics, "judged_by": judged_by(metrics)})
+    assert "NLL minus that of nes-rs" in found["differences"].shown.note
+    assert "nll" in set(found["differences"].frame["metric"])
+    assert list(terminal.shown(found))
+
+
 def test_one_method_one_budget_and_one_repetition_leave_little_to_say(context):
     alone = make_records({"nes-rs": METHODS["nes-rs"]}, (3,), (40.0,), 2)
     assert list(tables(alone, context)) == ["comparison"]
@@ -268,3 +277,4 @@ def test_seconds_that_were_lost_are_not_shown_and_that_is_said(study, bank):
     of_bank = findings(plan(bank, metrics=["nll", "real_seconds"]), records)
     assert "Real time" not in of_bank.texts["comparison.md"]
     assert any("Real seconds" in warning for warning in of_bank.warnings)
+    assert "NLL" in findings(plan(bank, metrics=["real_seconds"]), records).texts["comparison.md"]

@@ -19,8 +19,8 @@ from ness_bench.reports.samplers.figures import FIGURES
 from ness_bench.reports.samplers.tables import texts
 from ness_bench.reports.samplers.terminal import tables
 from ness_bench.reports.text import write_texts
+from ness_bench.statistics.bootstrap import bootstrap_interval
 from ness_bench.studies.samplers import MONTE_CARLO, SVGD_RD, SamplerPlan, SamplerRun
-from ness_bench.studies.statistics import bootstrap_interval
 from ness_bench.studies.study import run
 
 TEMPERATURES, SIZES, DELTAS, SIGMAS = [10.0, 100.0, 1000.0], [3, 5, 10], [0.0, 1.0, 10.0], [0.5, 1.0]

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.collections import FillBetweenPolyCollection, PathCollection
 
 from ness_bench.reports.trials.figures import FIGURES
-from ness_bench.studies.statistics import bootstrap_interval
+from ness_bench.statistics.bootstrap import bootstrap_interval
 from ness_bench.studies.trials import MOMENTS
 
 

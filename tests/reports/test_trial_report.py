@@ -18,7 +18,7 @@ from ness_bench.reports.trials import figures
 from ness_bench.reports.trials.captions import context_of
 from ness_bench.reports.trials.tables import BEST, comparison, texts
 from ness_bench.reports.trials.terminal import comparison as shown
-from ness_bench.studies.statistics import bootstrap_interval
+from ness_bench.statistics.bootstrap import bootstrap_interval
 from ness_bench.studies.study import run
 from ness_bench.studies.trials import TrialPlan
 

@@ -8,13 +8,9 @@ import pytest
 from scipy import stats
 
 from ness_bench.errors import NessBenchError
-from ness_bench.studies.statistics import (
-    Difference,
-    bootstrap_interval,
-    paired_difference,
-    refuse_incomplete,
-    summarise,
-)
+from ness_bench.statistics.bootstrap import bootstrap_interval
+from ness_bench.statistics.student import Difference
+from ness_bench.studies.statistics import paired_difference, refuse_incomplete, summarise
 
 
 @pytest.fixture

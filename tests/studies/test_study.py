@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_plan import do, plan, records, write
 
@@ -141,6 +142,16 @@ def test_what_is_shown_of_a_study_may_change_and_nothing_runs_again(bank, tmp_pa
     assert read_study(tmp_path).plan == again
 
 
+def test_a_method_may_be_called_otherwise_and_nothing_runs_again(bank, tmp_path):
+    methods = [{"name": "nes-rs", "label": "old"}, {"name": "random-ensemble", "label": "other"}]
+    do(plan(bank, methods=methods), tmp_path)
+    before = load_records(tmp_path)
+    swapped = [entry | {"label": called} for entry, called in zip(methods, ["other", "new"], strict=True)]
+    assert do(plan(bank, methods=swapped, reference="new"), tmp_path)[1] == [Progress(24, 0, 0)]
+    renamed = before.assign(method=before["method"].map({"old": "other", "other": "new"}))
+    pd.testing.assert_frame_equal(load_records(tmp_path), renamed)
+
+
 def test_a_line_that_was_cut_costs_no_other_its_seconds(bank, tmp_path):
     study = plan(bank, methods=["nes-rs"], sizes=[2], budgets=[10.0], repetitions=3)
     do(study, tmp_path)
@@ -256,6 +267,9 @@ def test_a_preset_is_a_study_of_its_own(bank, tmp_path):
     assert read_plan(file, "quick") == plan(bank, name="small-quick")
     with pytest.raises(NessBenchError, match='no preset "smok"; did you mean "smoke"'):
         read_plan(file, "smok")
+    file.write_text(whole + '\n[presets.smoke]\nname = "other"\n')
+    with pytest.raises(NessBenchError, match="preset smoke: a preset gives no name, its study is called small-smoke"):
+        read_plan(file)
     file.write_text(whole + "\n[presets.smoke]\nrepetition = 1\n")
     with pytest.raises(NessBenchError, match='preset smoke: unknown key "repetition"; did you mean "repetitions"'):
         read_plan(file)
@@ -277,6 +291,24 @@ def test_a_record_is_reproducible_and_holds_both_splits(bank):
     mean = bank.test.probabilities(rows).mean(0)
     assert result["test"]["accuracy"] == pytest.approx((mean.argmax(-1) == bank.test.labels).mean())
     assert result["val"] != result["test"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "size", "counted"),
+    [
+        ([1 / 3] * 3, 3, "abc"),
+        ([2 / 3, 1 / 3], 3, "aab"),
+        ([0.6, 0.4], 5, "aaabb"),
+        ([1.0], 3, "aaa"),
+        ([0.5, 0.5], 5, "ab"),
+        ([0.7, 0.3], 2, "ab"),
+    ],
+)
+def test_a_member_of_double_weight_is_counted_twice_among_the_architectures(bank, weights, size, counted):
+    spec = plan(bank, sizes=[size]).runs()[0]
+    result = execute(spec)["result"] | {"weights": weights}
+    result["members"] = [{"architecture": name, "seed": 0} for name in "abc"[: len(weights)]]
+    assert "".join(spec.row(result)["architectures"]) == counted
 
 
 def _parse(string):
@@ -311,6 +343,8 @@ def _parse(string):
         ('bank = "fashoin"', 'unknown bank "fashoin"'),
         ('reference = "nes-re"', 'reference "nes-re" is none of its methods; did you mean "nes-rs"'),
         ('metrics = ["nnl"]', 'unknown metric "nnl"; did you mean "nll"'),
+        ('metrics = ["nll", "ece", "nll"]', 'names the metric "nll" twice'),
+        ('methods = [{ name = "nes-rs", label = "$x$" }]', "methods.0.label: String should match pattern"),
         ('reports = ["pages"]', "reports.0: Input should be 'tables', 'figures' or 'page'"),
         ('methods = [{ name = "nes-re", sweep = { parents = [] } }]', "sweep.parents: List should have at least 1"),
     ],

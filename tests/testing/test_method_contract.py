@@ -18,10 +18,10 @@ from ness_bench.testing import MethodContract, small_bank
 
 
 def first(task, rng):
-    """A random pool, and of it as many as were asked for."""
+    """Of a random pool as many as were asked for, each with the same chance: hardly ever the same ones twice."""
     pool = train_random_pool(task, rng)
     require_members(task, len(pool))
-    return pool[: task.ensemble_size]
+    return [pool[row] for row in rng.permutation(len(pool))[: task.ensemble_size]]
 
 
 @dataclass(frozen=True)

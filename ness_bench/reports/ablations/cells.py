@@ -8,8 +8,10 @@ import pandas as pd
 
 from ness_bench.ensembles.oracle import Optimum
 from ness_bench.reports.bank import proof
+from ness_bench.statistics.bootstrap import bootstrap_interval
+from ness_bench.statistics.student import Difference
 from ness_bench.studies.ablations import AblationPlan, by_factor
-from ness_bench.studies.statistics import Difference, bootstrap_interval, paired_difference
+from ness_bench.studies.statistics import paired_difference
 
 METRICS = ("nll", "regret", "accuracy", "distinct", "disagreement", "cost", "search")
 """The columns of the records that are averaged; `search` is the cost without the final trainings."""
@@ -81,7 +83,7 @@ def sampler_cells(plan: AblationPlan, records: pd.DataFrame, best: Mapping[int, 
     for size in sorted(of_all["size"].unique().tolist()):
         of_size = dict(iter(of_all[of_all["size"] == size].groupby("method", sort=False)))
         optimum = best[size]
-        for method in [entry.label or entry.name for entry in plan.methods]:
+        for method in [entry.called for entry in plan.methods]:
             rows.append(
                 {"size": size, "method": method, **_means(of_size[method])}
                 | {"optimum": optimum.value, "proof": proof(optimum), "base": base}
@@ -92,10 +94,7 @@ def sampler_cells(plan: AblationPlan, records: pd.DataFrame, best: Mapping[int, 
 
 def base_of(plan: AblationPlan) -> str:
     """`BASE` by what the plan calls it, or the first method if it is not among them."""
-    return next(
-        (entry.label or entry.name for entry in plan.methods if entry.name == BASE),
-        plan.methods[0].label or plan.methods[0].name,
-    )
+    return next((entry.called for entry in plan.methods if entry.name == BASE), plan.methods[0].called)
 
 
 def _means(runs: pd.DataFrame) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ness_bench.reports import page
 from ness_bench.reports.ablations.captions import Context, protocol, shown, title
 from ness_bench.reports.ablations.cells import REFERENCE
 from ness_bench.reports.page import PageTable
-from ness_bench.reports.text import escape, latex_row, latex_table, markdown_table, stacked
+from ness_bench.reports.text import ends, escape, latex_row, latex_table, markdown_table, number, stacked
 
 Row = Mapping[Any, Any]
 
@@ -55,12 +55,8 @@ def _mean(metric: str, digits: int, scale: int = 1) -> Callable[[Row], Cell]:
 def _difference(row: Row) -> Cell:
     if row["verdict"] == REFERENCE:
         return Cell("–", None)
-    mean, low, high = (_signed(row[f"difference{end}"]) for end in ("", "_low", "_high"))
-    return Cell(mean, row["difference"], f"({low} to {high})")
-
-
-def _signed(number: float) -> str:
-    return f"{round(1000 * number, 1) + 0:+.1f}".replace("-", "−")  # + 0, so that there is no −0.0
+    mean, low, high = (1000 * row[f"difference{end}"] for end in ("", "_low", "_high"))
+    return Cell(number(mean, 1, signed=True), row["difference"], ends(low, high, 1, signed=True))
 
 
 NLL = Column("NLL ↓", _nll)

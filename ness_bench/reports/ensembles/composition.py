@@ -16,7 +16,8 @@ from ness_bench.spaces.nas_bench_201 import OPERATIONS, parse
 
 CAPTION = (
     "What the members at the largest budget are made of: the share of each operation among the edges of their cells, "
-    "written as the canonical ones of their functional classes, where an edge on no path is none."
+    "written as the canonical ones of their functional classes, where an edge on no path is none. A member of double "
+    "weight counts twice."
 )
 
 FILLS = dict(zip(OPERATIONS, sns.color_palette("colorblind", 8), strict=False)) | {"none": "0.85"}

@@ -15,7 +15,7 @@ from ness_bench.studies.statistics import summarise
 
 CAPTION = (
     "Ensembles as samples, at the largest budget, over their size: mean Hamming distance between the canonical cells "
-    f"of two members, of {len(EDGES)} edges, 0 for an ensemble of one network; and functional classes among the "
+    f"of two members, of {len(EDGES)} edges, 0 of two copies; and functional classes among the "
     "members, at most as many as members, which the dashed lines mark."
 )
 

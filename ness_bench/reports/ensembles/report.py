@@ -34,7 +34,7 @@ def findings(plan: EnsemblePlan, records: pd.DataFrame) -> Findings:
     metrics = tuple(map(metric_named, plan.metrics))
     warnings = [*few_repetitions(plan.repetitions), *unproved(best)]
     if records["real_seconds"].isna().any():
-        metrics = tuple(metric for metric in metrics if metric.name != "real_seconds")
+        metrics = tuple(metric for metric in metrics if metric.name != "real_seconds") or (metric_named("nll"),)
         warnings.append("Real seconds of some runs are not known, so none are shown.")
     context = Context(
         study=plan.name,
@@ -63,10 +63,13 @@ def findings(plan: EnsemblePlan, records: pd.DataFrame) -> Findings:
 
 
 def judged_by(metrics: tuple[Metric, ...]) -> Metric:
-    """NLL, or if a plan shows others only, the first of which more or less is better; NLL if there is none."""
-    with_merit = [metric for metric in metrics if metric.better]
+    """NLL, or if a plan shows others only, the first of which more or less is better; NLL if there is none.
+
+    Regret stands for NLL, by which methods do as well against each other.
+    """
     of_nll = metric_named("nll")
-    return with_merit[0] if with_merit and of_nll not in with_merit else of_nll
+    first = next((metric for metric in metrics if metric.better), of_nll)
+    return of_nll if of_nll in metrics or first.name == "regret" else first
 
 
 def targets(bank: Bank, best: Mapping[int, Optimum]) -> dict[int, Target]:

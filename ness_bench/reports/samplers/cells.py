@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ness_bench.sampling.svgd_rd import SVGDRD
+from ness_bench.statistics.bootstrap import bootstrap_interval
 from ness_bench.studies.samplers import MONTE_CARLO, SVGD_RD, SamplerPlan, SamplerRun
-from ness_bench.studies.statistics import bootstrap_interval
 
 AXES = ["temperature", "size", "delta", "sigma"]
 """Columns of the records that, with the sampler, a mean belongs to."""

@@ -13,7 +13,7 @@ from matplotlib.ticker import StrMethodFormatter
 from ness_bench.reports.style import REFERENCE, STYLE, TEXT_WIDTH, Drawn, Look, legend, looks
 from ness_bench.reports.trials.captions import Context
 from ness_bench.reports.trials.tables import BEST
-from ness_bench.studies.statistics import bootstrap_interval
+from ness_bench.statistics.bootstrap import bootstrap_interval
 from ness_bench.studies.trials import MOMENTS
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from ness_bench.reports.page import Cell, PageTable
 from ness_bench.reports.text import escape, latex_row, latex_table, markdown_table
 from ness_bench.reports.trials.captions import TITLES, Context
-from ness_bench.studies.statistics import bootstrap_interval
+from ness_bench.statistics.bootstrap import bootstrap_interval
 
 BEST = "best in the table"
 """The last row: of every data set the best score there is, each of its own network."""
