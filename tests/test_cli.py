@@ -30,6 +30,9 @@ def test_search_prints_members_weights_metrics_and_cost(bank):
     scored = json.loads(ness_bench("bank", "evaluate", bank.folder, *members).stdout)
     for split in ("val", "test"):
         assert scored[split] == pytest.approx(result[split])
+    scaled = scored["test_temperature_scaled"]
+    assert scaled["temperature"] > 0
+    assert scaled["nll"] != scored["test"]["nll"]
 
 
 def test_a_plan_is_told_before_it_is_run(tmp_path):

@@ -46,11 +46,12 @@ def evaluate(
     bank: BankName,
     members: Annotated[list[str], typer.Argument(help='Architecture strings, each with ":SEED" after it if not 0.')],
 ) -> None:
-    """Score the ensemble of the named members on both splits, as JSON."""
+    """Score the ensemble of the named members on both splits, as JSON, and on test with its temperature set on val."""
     from dataclasses import asdict
 
     from ness_bench.banks.named import open_named
-    from ness_bench.ensembles.metrics import evaluate
+    from ness_bench.ensembles.metrics import brier, ece, ensemble_probabilities, evaluate, nll
+    from ness_bench.ensembles.temperature import at_temperature, fit_temperature
     from ness_bench.spaces.nas_bench_201 import parse
 
     opened = open_named(bank)
@@ -60,9 +61,15 @@ def evaluate(
         if colon and not seed.isdecimal():
             raise NessBenchError(f'member "{member}" was given; after the ":" stands its seed, 0, 1, …')
         rows.append(opened.members.row(parse(string if colon else member), int(seed) if colon else 0))
+    of_members = {split: of.probabilities(rows) for split, of in (("val", opened.val), ("test", opened.test))}
+    val, test = (ensemble_probabilities(of_members[split]) for split in ("val", "test"))
+    temperature = fit_temperature(val, opened.val.labels)
+    scaled = at_temperature(test, temperature)
     scores = {
-        split: asdict(evaluate(predictions.probabilities(rows), predictions.labels))
-        for split, predictions in (("val", opened.val), ("test", opened.test))
+        "val": asdict(evaluate(of_members["val"], opened.val.labels)),
+        "test": asdict(evaluate(of_members["test"], opened.test.labels)),
+        "test_temperature_scaled": {"temperature": temperature}
+        | {metric.__name__: metric(scaled, opened.test.labels) for metric in (nll, ece, brier)},
     }
     print(json.dumps(scores, indent=2))
 
