@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ness_bench import __version__
-from ness_bench.cli import bank, new, report, study, supernet, table
+from ness_bench.cli import bank, data, new, report, study, supernet, table
 from ness_bench.cli.shared import Settings, constants_of
 from ness_bench.errors import NessBenchError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(bank.app, name="bank")
 app.add_typer(supernet.app, name="supernet")
+app.add_typer(data.app, name="data")
 app.add_typer(table.app, name="table")
 app.add_typer(study.app, name="study")
 app.add_typer(report.app, name="report")

@@ -130,7 +130,8 @@ def _search_optimum(predictions: "QuantisedPredictions", split: str, metric: str
 def build(
     out: Annotated[Path, typer.Option(help="Folder of the finished bank.")],
     data: Annotated[
-        str, typer.Option(help="fashion, cifar10, a .npz file of your own images, or a folder.")
+        str,
+        typer.Option(help="fashion, cifar10, cifar100, imagenet16-120, a .npz file of your own images, or a folder."),
     ] = "fashion",
     classes: Annotated[
         int | None, typer.Option(help="Functional classes, in a seeded random order.", show_default="all")

@@ -17,7 +17,9 @@ app = typer.Typer(
     help="Supernets: train one, ask how well the weights that networks inherit from it rank them.", no_args_is_help=True
 )
 
-Data = Annotated[str, typer.Option(help="fashion, cifar10, a .npz file of your own images, or a folder.")]
+Data = Annotated[
+    str, typer.Option(help="fashion, cifar10, cifar100, imagenet16-120, a .npz file of your own images, or a folder.")
+]
 TrainExamples = Annotated[int | None, typer.Option(min=1, help="Of the train split.", show_default="10000, or all")]
 ValExamples = Annotated[int | None, typer.Option(min=1, help="Of the val split.", show_default="2000, or all")]
 
@@ -123,7 +125,7 @@ def evaluate(
 
 def _trained_on(data: str | None, folder: Path) -> str:
     """The data set that a supernet names, if the name tells where it is."""
-    if data not in ("fashion", "cifar10"):
+    if data not in ("fashion", "cifar10", "cifar100", "imagenet16-120", "fashion-mnist"):
         raise NessBenchError(f"{folder} was trained on {data}; say with --data where that is")
     return data
 

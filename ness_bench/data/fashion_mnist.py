@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ness_bench.data.images import DataSet, LabelledImages
+from ness_bench.data.official import Official
 from ness_bench.errors import NessBenchError
 
 CLASS_NAMES = (
@@ -29,6 +30,15 @@ CLASS_NAMES = (
     "Ankle boot",
 )
 TRAIN_EXAMPLES, VAL_EXAMPLES = 10_000, 2_000
+MD5 = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
+"""The official files with their published sums."""
+FOLDER = "fashion-mnist"
+"""Where `ness-bench data fetch` puts them: MNIST's files have the same names."""
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
@@ -56,17 +66,38 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _read_split(folder: Path, prefix: str) -> LabelledImages:
-    def find(stem: str) -> Path:
-        plain = folder / stem
-        return plain if plain.is_file() else folder / f"{stem}.gz"
-
-    pixels = read_idx(find(f"{prefix}-images-idx3-ubyte"))
-    labels = read_idx(find(f"{prefix}-labels-idx1-ubyte"))
+    """A split at full resolution, [images, 28, 28, 1]; `prefix` is `train` or `t10k`."""
+    pixels = read_idx(_file(folder, f"{prefix}-images-idx3-ubyte"))
+    labels = read_idx(_file(folder, f"{prefix}-labels-idx1-ubyte"))
     if pixels.shape[1:] != (28, 28):
         raise NessBenchError(f"{folder} holds {prefix} images of shape {pixels.shape[1:]}; Fashion-MNIST's are 28×28")
-    if len(pixels) != len(labels):
+    if labels.shape != (len(pixels),):
         raise NessBenchError(f"{folder} holds {len(pixels)} {prefix} images but {len(labels)} labels")
+    if labels.max(initial=0) >= len(CLASS_NAMES):
+        raise NessBenchError(f"{folder} has a {prefix} image with the label {labels.max()}; allowed: 0 to 9")
     return LabelledImages(pixels[..., None], labels.astype(np.int64))
+
+
+def _file(folder: Path, stem: str) -> Path:
+    plain = folder / stem
+    return plain if plain.is_file() else folder / f"{stem}.gz"
+
+
+def read_with_faults(folder: Path) -> tuple[Official | None, list[str]]:
+    """The official 28×28 images in a folder of IDX files, None if not all can be read, and what is wrong with them."""
+    faults: dict[str, None] = {}  # each once, in order
+    splits = []
+    for prefix in ("train", "t10k"):
+        for stem in (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"):
+            try:
+                read_idx(_file(folder, stem))
+            except NessBenchError as error:
+                faults[str(error)] = None
+        try:
+            splits.append(_read_split(folder, prefix))
+        except NessBenchError as error:
+            faults[str(error)] = None
+    return (None if faults else Official("fashion-mnist", CLASS_NAMES, *splits)), list(faults)
 
 
 def shrink(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

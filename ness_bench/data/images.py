@@ -63,12 +63,7 @@ class DataSet:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all images and labels."""
-        content = hashlib.sha256()
-        for split in (self.train, self.val, self.test):
-            content.update(str(split.pixels.shape).encode())
-            content.update(np.ascontiguousarray(split.pixels).data)
-            content.update(np.ascontiguousarray(split.labels).data)
-        return content.hexdigest()
+        return digest_of(self.train, self.val, self.test)
 
     def normalise(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Pixels to zero mean and unit variance per channel, by the statistics of the train split.
@@ -88,15 +83,34 @@ class DataSet:
     @cached_property
     def _normalised_values(self) -> npt.NDArray[np.float32]:
         """What each of the 256 pixel values becomes, float32 [channels, 256]; statistics are of float64."""
-        pixels, values = self.train.pixels, np.arange(256)
-        counts = np.zeros((pixels.shape[-1], 256), np.int64)
-        for part in _parts(pixels):
-            for channel, count in enumerate(counts):
-                count += np.bincount(pixels[part, ..., channel].ravel(), minlength=256)
-        deviations = values - (counts @ values / counts.sum(1))[:, None]  # [channels, 256]
-        std = np.sqrt((counts * deviations**2).sum(1) / counts.sum(1))
-        normalised: npt.NDArray[np.float32] = (deviations / std[:, None]).astype(np.float32)
+        mean, std = channel_statistics(self.train.pixels)
+        normalised: npt.NDArray[np.float32] = ((np.arange(256) - mean[:, None]) / std[:, None]).astype(np.float32)
         return normalised
+
+
+def channel_statistics(pixels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and standard deviation of each channel, float64 [channels] each, on the scale 0 to 255.
+
+    Args:
+        pixels: uint8 [examples, height, width, channels].
+    """
+    values, counts = np.arange(256), np.zeros((pixels.shape[-1], 256), np.int64)
+    for part in _parts(pixels):
+        for channel, count in enumerate(counts):
+            count += np.bincount(pixels[part, ..., channel].ravel(), minlength=256)
+    mean = counts @ values / counts.sum(1)
+    std = np.sqrt((counts * (values - mean[:, None]) ** 2).sum(1) / counts.sum(1))
+    return mean, std
+
+
+def digest_of(*splits: LabelledImages) -> str:
+    """SHA-256 of the images and labels of some splits, in their order, in hexadecimal."""
+    content = hashlib.sha256()
+    for split in splits:
+        content.update(str(split.pixels.shape).encode())
+        content.update(np.ascontiguousarray(split.pixels).data)
+        content.update(np.ascontiguousarray(split.labels).data)
+    return content.hexdigest()
 
 
 def _parts(pixels: npt.NDArray[np.uint8]) -> Iterator[slice]:

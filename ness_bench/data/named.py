@@ -4,40 +4,96 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from ness_bench.data import cifar10, fashion_mnist, npz
+from ness_bench.data import cifar10, cifar100, fashion_mnist, imagenet16_120, npz
+from ness_bench.data.batches import Batches
 from ness_bench.data.images import DataSet
+from ness_bench.data.official import Official
+from ness_bench.data.splits import require_split_of, split_as
 from ness_bench.errors import NessBenchError, nearest
 
 HOME = "NESS_BENCH_DATA"
 """The environment variable that names the folder of downloaded data sets; `data` where it is not set."""
 
+BATCHES = {batches.name: batches for batches in (cifar10.BATCHES, cifar100.BATCHES, imagenet16_120.BATCHES)}
+"""The data sets that are published as batches, by name."""
 
-def load_named(name: str) -> DataSet:
+
+def home() -> Path:
+    """The folder of downloaded data sets, absolute."""
+    return Path(os.environ.get(HOME) or "data").absolute()
+
+
+def load_named(name: str, split: str | None = None) -> DataSet:
     """The data set of that name.
 
     Args:
-        name: `fashion`, the shipped subset; `cifar10`, looked for in the folder of downloaded data sets; or
-            a path: a `.npz` file (see `npz`), CIFAR-10's folder or `.tar.gz` archive, a folder with either in
-            it, or a folder with Fashion-MNIST's IDX files.
+        name: `fashion`, the shipped subset; `cifar10`, `cifar100` or `imagenet16-120`, looked for in the folder of
+            downloaded data sets; `fashion-mnist`, the same subset, made from the official files there; or a path: a
+            `.npz` file (see `npz`), the official folder or archive of one of the three, a folder with either in it, or
+            a folder with Fashion-MNIST's IDX files.
+        split: None, val is then held out of train (see `hold_out`) where none is published, and test is the official
+            test set; or one of NAS-Bench-201's splits of the data set, see `splits`.
 
     Raises:
-        NessBenchError: nothing of the kind is there, or a file is damaged.
+        NessBenchError: nothing of the kind is there, a file is damaged, a folder holds several data sets, or the split
+            is none of this data set.
     """
-    if name == "fashion":
-        return fashion_mnist.load()
-    if name == "cifar10":
-        return _downloaded_cifar10()
+    if name == "fashion" or name.endswith(".npz"):
+        _no_split_of(name, split)
+        return fashion_mnist.load() if name == "fashion" else npz.load(Path(name))
+    found, place = locate(name)
+    if found == "fashion-mnist":
+        _no_split_of(name, split)
+        return fashion_mnist.from_idx(place)
+    if split is not None:
+        require_split_of(found, split)
+        return split_as(split, _read(found, place))
+    if found == "cifar10":
+        return cifar10.load(place)
+    return _read(found, place).with_val_held_out()
+
+
+def locate(name: str) -> tuple[str, Path]:
+    """Which official data set a name or path means, and the folder or archive that it lies in.
+
+    Returns:
+        `cifar10`, `cifar100`, `imagenet16-120` or `fashion-mnist`, and the place.
+
+    Raises:
+        NessBenchError: nothing is there, or several data sets are.
+    """
+    if name in BATCHES:
+        return name, _downloaded(BATCHES[name])
+    if name == "fashion-mnist":
+        return name, _downloaded_fashion_mnist()
     path = Path(name)
-    if path.suffix == ".npz":
-        return npz.load(path)
-    if found := cifar10.find(path):
-        return cifar10.load(found)
+    found = {}
+    for batches in BATCHES.values():
+        if place := _find(batches, path):
+            found[batches.name] = place
     if any(path.glob("*-ubyte*")):
-        return fashion_mnist.from_idx(path)
+        found["fashion-mnist"] = path
+    if len(found) == 1:
+        return found.popitem()
+    if found:
+        places = ", ".join(f"{title} ({place})" for title, place in found.items())
+        raise NessBenchError(f"{name} holds several data sets: {places}; give the path of one of them")
+    known = ["fashion", *BATCHES, "fashion-mnist"]
     raise NessBenchError(
-        f'unknown data set "{name}"{nearest(name, ["fashion", "cifar10"])}; give fashion, cifar10, a .npz file of '
-        f"your own images, or a folder that holds {cifar10.FOLDER}, {cifar10.ARCHIVE} or Fashion-MNIST's IDX files"
+        f'unknown data set "{name}"{nearest(name, known)}; give {", ".join(known)}, a .npz file of your own images, '
+        "or a folder that holds "
+        + ", ".join(place for batches in BATCHES.values() for place in (batches.folder, batches.archive) if place)
+        + " or Fashion-MNIST's IDX files"
     )
+
+
+def _read(name: str, place: Path) -> Official:
+    return imagenet16_120.read(place) if name == "imagenet16-120" else BATCHES[name].read(place)
+
+
+def _no_split_of(name: str, split: str | None) -> None:
+    if split is not None:
+        raise NessBenchError(f"{name} has no split {split}; leave the split out")
 
 
 def load_first(name: str, train_examples: int | None = None, val_examples: int | None = None) -> DataSet:
@@ -75,11 +131,25 @@ def load_first(name: str, train_examples: int | None = None, val_examples: int |
     return replace(data, train=train, val=data.val.first(asked["val"]))
 
 
-def _downloaded_cifar10() -> DataSet:
-    home = Path(os.environ.get(HOME) or "data").absolute()
-    if found := cifar10.find(home):
-        return cifar10.load(found)
+def _downloaded(batches: Batches) -> Path:
+    if found := _find(batches, home()):
+        return found
+    how = "" if batches.archive is None else f" (`ness-bench data fetch {batches.name}` does), unpack it or not"
     raise NessBenchError(
-        f"CIFAR-10 is not in {home}; download {cifar10.DOWNLOAD} into it, unpack it or not, "
+        f"{batches.title} is not in {home()}; download {batches.source} into it{how}, "
         f"or name the folder that it lies in by the environment variable {HOME}"
     )
+
+
+def _downloaded_fashion_mnist() -> Path:
+    folder = home() / fashion_mnist.FOLDER
+    if any(folder.glob("*-ubyte*")):
+        return folder
+    raise NessBenchError(
+        f"Fashion-MNIST's IDX files are not in {folder}; `ness-bench data fetch fashion-mnist` downloads them, "
+        f"or name the folder that {fashion_mnist.FOLDER} lies in by the environment variable {HOME}"
+    )
+
+
+def _find(batches: Batches, path: Path) -> Path | None:
+    return cifar10.find(path) if batches is cifar10.BATCHES else batches.find(path)

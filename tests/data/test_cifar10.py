@@ -1,40 +1,16 @@
 import codecs
-import io
 import json
 import pickle
 import runpy
-import struct
-import tarfile
-from typing import ClassVar
 
 import numpy as np
 import pytest
+from image_files import Attack, archive_of, images_of, python_2, python_3
 
 from ness_bench.data import cifar10
 from ness_bench.errors import NessBenchError
 
 BATCHES = [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]
-
-
-class Python2Pickler(pickle._Pickler):
-    """Writes bytes as Python 2 wrote its strings."""
-
-    def save_string(self, string):
-        short = len(string) < 256
-        self.write((b"U" + bytes([len(string)]) if short else b"T" + struct.pack("<i", len(string))) + string)
-        self.memoize(string)
-
-    dispatch: ClassVar = pickle._Pickler.dispatch | {bytes: save_string}
-
-
-def python_2(batch):
-    file = io.BytesIO()
-    Python2Pickler(file, protocol=2).dump(batch)
-    return file.getvalue().replace(b"numpy._core.multiarray\n", b"numpy.core.multiarray\n", 1)
-
-
-def python_3(batch):
-    return pickle.dumps(batch, protocol=2)
 
 
 def batch(images, rng):
@@ -61,18 +37,6 @@ def folder(tmp_path, batches):
     return folder
 
 
-def archive_of(folder):
-    with tarfile.open(folder.parent / "cifar-10-python.tar.gz", "w:gz") as archive:
-        archive.add(folder, folder.name)
-    return folder.parent / "cifar-10-python.tar.gz"
-
-
-def images_of(rows):
-    """As the official page has it: 1024 red values row by row, then green, then blue."""
-    row, column, channel = np.indices((32, 32, 3))
-    return rows[:, 1024 * channel + 32 * row + column]
-
-
 def pairs(pixels, labels):
     return {(image.tobytes(), int(label)) for image, label in zip(pixels, labels, strict=True)}
 
@@ -81,9 +45,9 @@ def test_batches_become_splits(folder, batches):
     data = cifar10.load(folder)
     assert (len(data.train), len(data.val), len(data.test)) == (90, 10, 20)
     test = batches.pop("test_batch")
-    np.testing.assert_array_equal(data.test.pixels, images_of(test[b"data"]))
+    np.testing.assert_array_equal(data.test.pixels, images_of(test[b"data"], 32))
     np.testing.assert_array_equal(data.test.labels, test[b"labels"])
-    official = set().union(*(pairs(images_of(batch[b"data"]), batch[b"labels"]) for batch in batches.values()))
+    official = set().union(*(pairs(images_of(batch[b"data"], 32), batch[b"labels"]) for batch in batches.values()))
     train, val = (pairs(split.pixels, split.labels) for split in (data.train, data.val))
     assert len(official) == 100
     assert train | val == official  # so the 90 and the 10 have none in common
@@ -94,7 +58,7 @@ def test_folder_archive_and_batches_of_python_3_are_the_same(folder, batches):
         return [(split.pixels.tobytes(), split.labels.tobytes()) for split in (data.train, data.val, data.test)]
 
     expected = content(cifar10.load(folder))
-    assert content(cifar10.load(archive_of(folder))) == expected
+    assert content(cifar10.load(archive_of(folder, cifar10.ARCHIVE))) == expected
     for name, batch in batches.items():
         (folder / name).write_bytes(python_3(batch))
     assert content(cifar10.load(folder)) == expected
@@ -118,14 +82,6 @@ def test_the_real_images(shared, tmp_path):
     means = data.train.pixels.mean((1, 2))  # [images, channels]
     errors = means.std(0) / np.sqrt(len(means))
     assert (abs(means.mean(0) - [125.3, 123.0, 113.9]) < 4 * errors).all()
-
-
-class Attack:
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
@@ -165,7 +121,7 @@ def test_batches_of_something_else(folder, batches, changed):
 
 
 def test_damaged_and_missing_files(folder, batches):
-    archive = archive_of(folder)
+    archive = archive_of(folder, cifar10.ARCHIVE)
     packed = archive.read_bytes()
     middle = len(packed) // 2
     for damaged in (packed[:middle], packed[:-5], packed[:middle] + bytes([packed[middle] ^ 1]) + packed[middle + 1 :]):
@@ -185,7 +141,7 @@ def test_damaged_and_missing_files(folder, batches):
 def test_where_it_is_found(folder):
     above = folder.parent
     assert cifar10.find(folder) == cifar10.find(above) == folder
-    archive = archive_of(folder)
+    archive = archive_of(folder, cifar10.ARCHIVE)
     assert cifar10.find(above) == folder  # which is read faster
     assert cifar10.find(archive) == archive
     for file in folder.iterdir():

@@ -3,17 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import write_idx
 
 from ness_bench.data import fashion_mnist
 from ness_bench.errors import NessBenchError
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-
-
-def write_idx(path, array):
-    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-    content = header + array.astype(np.uint8).tobytes()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
 
 
 def test_the_shipped_subset_has_the_promised_shape():

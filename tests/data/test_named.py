@@ -53,7 +53,7 @@ def test_cifar10_is_looked_for_where_the_variable_says(tmp_path, monkeypatch, as
 
 def test_unknown_names_are_told_what_is_allowed(tmp_path):
     with pytest.raises(
-        NessBenchError, match=r'unknown data set "fashoin"; did you mean "fashion"\?; give fashion, cifar10, a .npz'
+        NessBenchError, match=r'unknown data set "fashoin"; did you mean "fashion"\?; give fashion, cifar10, cifar100, '
     ):
         load_named("fashoin")
     with pytest.raises(NessBenchError, match=r"or a folder that holds cifar-10-batches-py, .*IDX files"):

@@ -1,0 +1,1 @@
+"""Adversarial attacks on image classifiers and on ensembles of them: how much accuracy small perturbations leave."""
