@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ness_bench.ensembles.metrics import nll
+from ness_bench.ensembles.temperature import at_temperature, fit_temperature
 from ness_bench.methods.method import methods
-from ness_bench.spaces.nas_bench_201 import to_string
+from ness_bench.spaces.nas_bench_201 import parse, to_string
 
 QUICK = Path(__file__).parents[1] / "benchmarks" / "studies" / "quick.toml"
 
@@ -30,9 +32,11 @@ def test_search_prints_members_weights_metrics_and_cost(bank):
     scored = json.loads(ness_bench("bank", "evaluate", bank.folder, *members).stdout)
     for split in ("val", "test"):
         assert scored[split] == pytest.approx(result[split])
+    rows = [bank.members.row(parse(m["architecture"]), m["seed"]) for m in result["members"]]
+    val, test = (of.probabilities(rows).mean(0) for of in (bank.val, bank.test))
     scaled = scored["test_temperature_scaled"]
-    assert scaled["temperature"] > 0
-    assert scaled["nll"] != scored["test"]["nll"]
+    assert scaled["temperature"] == pytest.approx(fit_temperature(val, bank.val.labels))
+    assert scaled["nll"] == pytest.approx(nll(at_temperature(test, scaled["temperature"]), bank.test.labels))
 
 
 def test_a_plan_is_told_before_it_is_run(tmp_path):

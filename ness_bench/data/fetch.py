@@ -91,7 +91,7 @@ def fetch(name: str, to: Path, bar_of: Callable[[str], ProgressBar]) -> Path:
 
 
 def _download(download: Download, path: Path, bar: ProgressBar) -> None:
-    import pooch  # type: ignore[import-untyped]
+    import pooch
     import requests
 
     pooch.get_logger().setLevel("WARNING")  # it says with more words what the bar shows

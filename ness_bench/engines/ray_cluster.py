@@ -240,10 +240,11 @@ class _Work(Generic[J, R]):
 
     def _ready(self) -> list[Any]:
         """References of jobs that have ended, one way or another; none if none does within `_LOOK` seconds."""
+        ready: list[Any]
         ready, others = self._ray.wait(list(self._running), num_returns=1, timeout=_LOOK)
         if ready and others:
             ready += self._ray.wait(others, num_returns=len(others), timeout=0)[0]
-        return ready  # type: ignore[no-any-return]
+        return ready
 
     def _outcome(self, reference: Any) -> list[Done[J, R]]:
         """What became of a job that has ended; nothing if it is to be begun again.

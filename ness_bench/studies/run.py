@@ -56,10 +56,14 @@ class Run(Protocol):
         ...
 
 
+def specification(run: Run) -> dict[str, Any]:
+    """What of a run its id covers."""
+    return {name: value for name, value in asdict(run).items() if name not in run.UNNAMED}
+
+
 def id_of(run: Run) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a run's specification and of ness_bench's version."""
-    content = {name: value for name, value in asdict(run).items() if name not in run.UNNAMED}
-    canonical = json.dumps({"version": __version__, **content}, sort_keys=True)
+    canonical = json.dumps({"version": __version__, **specification(run)}, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -81,7 +85,7 @@ def failed(run: Run, error: str) -> dict[str, Any]:
 
 
 def _record(run: Run, **outcome: Any) -> dict[str, Any]:
-    return {"schema": SCHEMA, "id": id_of(run), "spec": asdict(run), **outcome}
+    return {"schema": SCHEMA, "id": id_of(run), "spec": specification(run), **outcome}
 
 
 R = TypeVar("R", bound=Run)

@@ -1,6 +1,6 @@
 """A study on disk: its plan, one record a run, the environment, and seconds beside them.
 
-    study.json          schema, version of ness_bench, the plan as understood, the title of every run by its id
+    study.json          schema, version of ness_bench, the plan as understood, what it calls every run, by its id
     runs/ID.json        a record a run; content-addressed, whole or absent
     seconds.csv         real seconds a run: kept apart, since records are the same on every machine
     environment.json    versions and machine at its beginning
@@ -16,7 +16,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,15 @@ class Study:
         plan: as it was run.
         version: of ness_bench, that ran it.
         digest: of the bank or table that it looks up.
-        runs: the title of every run of the plan by its id.
+        runs: by the id of every run of the plan its title, and those fields that the id does not cover: what the run is
+            called, where the bank or table lies.
         environment: versions and machine at its beginning.
     """
 
     plan: Plan
     version: str
     digest: str
-    runs: dict[str, str]
+    runs: dict[str, dict[str, str]]
     environment: dict[str, Any]
 
 
@@ -75,9 +76,12 @@ def read_study(folder: Path) -> Study:
                 f"that wrote it ({content.get('ness_bench', 'unknown')}), or run the plan again into another folder"
             )
         environment = json.loads((folder / "environment.json").read_bytes())
-        return Study(
-            parse_plan(path, content["plan"]), content["ness_bench"], content["digest"], content["runs"], environment
-        )
+        plan = parse_plan(path, content["plan"])
+        runs = {
+            run_id: {field: called[field] for field in ("title", *plan.RUN.UNNAMED)}
+            for run_id, called in content["runs"].items()
+        }
+        return Study(plan, content["ness_bench"], content["digest"], runs, environment)
     except (ValueError, KeyError, TypeError, AttributeError, FileNotFoundError) as error:
         raise NessBenchError(
             f"{path}, or environment.json beside it, is damaged ({error!r}); take them from a copy, or remove the "
@@ -130,7 +134,7 @@ def run(
     with _alone(folder):
         _claim(folder, plan, runs)
         (folder / "runs").mkdir(exist_ok=True)
-        states = [_brought_up_to_date(folder, one) for one in runs]
+        states = [_state(folder, one) for one in runs]
         left = [one for one, state in zip(runs, states, strict=True) if state != "done"]
         begun(Progress(len(runs), len(left), states.count("damaged")))
         errors: dict[str, list[str]] = {}
@@ -159,14 +163,14 @@ def load_records(folder: Path) -> pd.DataFrame:
     seconds = _read_seconds(folder)
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
-    for run_id, title in study.runs.items():
+    for run_id, called in study.runs.items():
         record = _read_record(folder, run_id, study.plan.RUN)
         if record is None:
-            missing.append(f"  {title}: its record is damaged")
+            missing.append(f"  {called['title']}: its record is damaged")
         elif "error" in record:
-            missing.append(f"  {title}: {record['error']}")
+            missing.append(f"  {called['title']}: {record['error']}")
         else:
-            one = study.plan.RUN(**record["spec"])
+            one = study.plan.RUN(**record["spec"], **{field: called[field] for field in study.plan.RUN.UNNAMED})
             rows.append({"real_seconds": seconds.get(run_id, math.nan)} | one.row(record["result"]))
     if missing:
         listed = "\n".join(missing[:10] + ([f"  and {len(missing) - 10} more"] if len(missing) > 10 else []))
@@ -179,7 +183,7 @@ def load_records(folder: Path) -> pd.DataFrame:
 
 def finished(folder: Path, runs: Sequence[Run]) -> int:
     """How many of some runs a folder, which need not be there, holds whole records of."""
-    return sum(_state(folder, id_of(one), type(one)) == "done" for one in runs)
+    return sum(_state(folder, one) == "done" for one in runs)
 
 
 def _write_json(path: Path, content: Any, sort: bool = True) -> None:
@@ -226,7 +230,7 @@ def _claim(folder: Path, plan: Plan, runs: Sequence[Run]) -> None:
         NessBenchError: it holds the runs of another plan, or of another version of ness_bench.
     """
     path = folder / "study.json"
-    titles = {id_of(one): one.title for one in runs}
+    called = {id_of(one): {"title": one.title} | {name: getattr(one, name) for name in one.UNNAMED} for one in runs}
     if path.is_file():
         kept = read_study(folder)
         if kept.version != __version__:
@@ -234,11 +238,11 @@ def _claim(folder: Path, plan: Plan, runs: Sequence[Run]) -> None:
                 f"the runs in {folder} are those of ness_bench {kept.version}, and this is {__version__}, whose runs "
                 "may differ; choose another --out, and compare the two by `ness-bench report compare`"
             )
-        if kept.runs.keys() != titles.keys():
+        if kept.runs.keys() != called.keys():
             raise NessBenchError(
                 f"{folder} holds the runs of another plan (compare {path}); choose another --out, or remove the folder"
             )
-        if kept.plan == plan:
+        if kept.plan == plan:  # else it calls or shows things in another way
             return
     else:
         _write_json(folder / "environment.json", _environment())
@@ -247,7 +251,7 @@ def _claim(folder: Path, plan: Plan, runs: Sequence[Run]) -> None:
         "ness_bench": __version__,
         "plan": plan.model_dump(),
         "digest": runs[0].digest,
-        "runs": titles,
+        "runs": called,
     }
     _write_json(path, content, sort=False)  # reports keep the plan's order
 
@@ -291,23 +295,9 @@ def _read_record(folder: Path, run_id: str, kind: type[Run]) -> dict[str, Any] |
     return record if whole else None
 
 
-def _brought_up_to_date(folder: Path, run: Run) -> str:
-    """The `_state` of a run, whose record is made to call it what the plan does now: ids do not cover `UNNAMED`."""
-    run_id = id_of(run)
-    record = _read_record(folder, run_id, type(run))
-    if record is not None and "error" not in record:
-        spec = json.loads(json.dumps(asdict(run)))
-        if record["spec"] != spec:
-            _write_json(_record_path(folder, run_id), record | {"spec": spec})
-    return _state_of(record)
-
-
-def _state(folder: Path, run_id: str, kind: type[Run]) -> str:
+def _state(folder: Path, run: Run) -> str:
     """done, failed (or not run yet), or damaged."""
-    return _state_of(_read_record(folder, run_id, kind))
-
-
-def _state_of(record: dict[str, Any] | None) -> str:
+    record = _read_record(folder, id_of(run), type(run))
     return "damaged" if record is None else "failed" if "error" in record else "done"
 
 

@@ -3,7 +3,6 @@ import shutil
 
 import numpy as np
 import pytest
-from small_bank import small_plan
 
 from ness_bench.banks import codec, summary
 from ness_bench.banks.bank import open_bank
@@ -19,6 +18,7 @@ from ness_bench.ensembles.quantised import TOTAL
 from ness_bench.errors import NessBenchError
 from ness_bench.files import digest
 from ness_bench.spaces.nas_bench_201 import RESNET, canonical
+from ness_bench.testing.small_bank import small_plan
 from ness_bench.training.fit import fit
 
 

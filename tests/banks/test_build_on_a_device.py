@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from small_bank import small_plan
 
 from ness_bench.banks.bank import open_bank
 from ness_bench.banks.build import build
 from ness_bench.errors import NessBenchError
+from ness_bench.testing.small_bank import small_plan
 
 CHANGES = {"classes": 4, "random_repeated": 1, "best_repeated": 0, "extra_seeds": 1, "train_examples": 192}
 SUPERNETS = {"uniform_epochs": (1,), "darts_epochs": 0, "supernet_seeds": 1}

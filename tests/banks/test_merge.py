@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_bank import small_plan
 
 from ness_bench.banks.bank import open_bank
 from ness_bench.banks.build import build
 from ness_bench.banks.estimate import estimate
 from ness_bench.banks.merge import merge
 from ness_bench.errors import NessBenchError
+from ness_bench.testing.small_bank import small_plan
 
 PLAN = small_plan(
     classes=4, random_repeated=2, best_repeated=1, extra_seeds=1, uniform_epochs=(1,), darts_epochs=0, supernet_seeds=1

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_bank import small_plan
 
 from ness_bench.banks import supernet_folder, supernet_report
 from ness_bench.banks.bank import open_bank
@@ -18,6 +17,7 @@ from ness_bench.errors import NessBenchError
 from ness_bench.networks.darts_skeleton import DartsSkeleton
 from ness_bench.spaces.nas_bench_201 import architectures, prune
 from ness_bench.tasks.bank import BankTask
+from ness_bench.testing.small_bank import small_plan
 from ness_bench.training.one_shot import inherited, weights
 from ness_bench.training.one_shot.kinds import recipe_of
 

@@ -139,7 +139,7 @@ SAMPLERS = {
         ({"digest": "0" * 64}, "only what is found in the same bank"),
         ({"plan": {"cost_model": "nas-bench-201"}}, "equal budgets are not the same"),
         ({"plan": {"metrics": ["ece"]}}, "no metric in common"),
-        ({"plan": SAMPLERS}, "another kind"),
+        ({"plan": SAMPLERS, "runs": {}}, "another kind"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(a, tmp_path, changes, message):

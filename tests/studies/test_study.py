@@ -163,6 +163,18 @@ def test_a_line_that_was_cut_costs_no_other_its_seconds(bank, tmp_path):
     assert load_records(tmp_path)["real_seconds"].gt(0).all()
 
 
+def test_a_run_that_takes_too_long_is_ended_recorded_and_tried_again(bank, tmp_path):
+    study = plan(bank, methods=["nes-rs"], sizes=[2], budgets=[10.0], repetitions=2)
+    (error,), _ = do(study, tmp_path, timeout=0.001)
+    assert "and 1 more: took longer than 0.001 s" in error
+    assert all("took longer" in json.loads(record)["error"] for record in records(tmp_path).values())
+    with pytest.raises(NessBenchError, match="lacks 2 of 2 runs"):
+        load_records(tmp_path)
+    assert do(study, tmp_path, timeout=60) == ([], [Progress(2, 2, 0), None, None])
+    do(study, tmp_path / "undisturbed")
+    assert records(tmp_path) == records(tmp_path / "undisturbed")
+
+
 def test_a_full_disk_loses_nothing(bank, tmp_path):
     """A file may not grow beyond a limit, as on a full disk: no record is half-written, and the study goes on."""
     study = plan(bank, repetitions=1)

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reachable import reachable
 
 from ness_bench.banks.inherited_scores import BATCH
 from ness_bench.banks.jobs import load_data
@@ -13,6 +12,7 @@ from ness_bench.spaces.nas_bench_201 import NONE, prune
 from ness_bench.spaces.space import Space
 from ness_bench.tasks.bank import BankTask
 from ness_bench.tasks.budget import BudgetExhausted
+from ness_bench.testing.reachable import reachable
 from ness_bench.training.one_shot import inherited
 
 

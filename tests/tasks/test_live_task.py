@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from reachable import reachable
-from small_bank import small_plan
 
 from ness_bench.banks.inherited_scores import BATCH
 from ness_bench.banks.jobs import load_data, skeleton_of
@@ -9,6 +7,8 @@ from ness_bench.errors import NessBenchError
 from ness_bench.methods.method import create
 from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.live import LiveTask
+from ness_bench.testing.reachable import reachable
+from ness_bench.testing.small_bank import small_plan
 from ness_bench.training.fit import fit
 from ness_bench.training.one_shot import inherited
 

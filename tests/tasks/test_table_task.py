@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from reachable import reachable
 
 from ness_bench.errors import NessBenchError
 from ness_bench.spaces.nas_bench_201 import architectures
@@ -13,6 +12,7 @@ from ness_bench.tables.table import Networks, Run
 from ness_bench.tasks.budget import BudgetExhausted
 from ness_bench.tasks.protocols import PROTOCOLS, SearchProtocol, protocol_named
 from ness_bench.tasks.table import TableTask, signal_of
+from ness_bench.testing.reachable import reachable
 
 PROTOCOL = PROTOCOLS["nas-bench-201"]
 
