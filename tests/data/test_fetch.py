@@ -135,6 +135,7 @@ def test_a_file_that_is_not_there(server, cifar100, fetch):
 
 
 def test_no_server(server, cifar100, fetch):
+    server.shutdown()  # first: a server that still polls a closed socket takes a last connection
     server.server_close()
     code, _, error = fetch("cifar100")
     assert code == 2
